@@ -25,8 +25,8 @@ from half_plus_two import MODEL, VERSION, WrongAnswerError
 from report import FLOOR, FLOOR_CALLER, GRPC, REST, Round, Sample, bars, report
 from servers import Server, ServerError, free_ports, started
 
-from slipway.dataplane.runtime import find_runtime
 from slipway.errors import SlipwayError
+from slipway.runtime import find_runtime
 
 ROOT = Path(__file__).parents[1]
 BASE_PATH = ROOT / "examples" / MODEL

@@ -17,15 +17,19 @@ KNOWS = {
     "servables": {"errors"},
     "lifecycle": {"errors", "servables"},
     "sources": {"lifecycle"},
-    "dataplane": {"errors", "servables", "lifecycle", "_native"},
+    "runtime": {"errors"},
+    "dataplane": {"errors", "servables", "lifecycle", "runtime", "_native"},
     "config": {"errors", "lifecycle", "dataplane"},
     "telemetry": set[str](),
     "testing": {"errors", "servables"},
-    "client": {"errors", "servables", "_native"},
+    "signatures": set[str](),
+    "arrays": {"errors", "signatures"},
+    "client": {"errors", "servables", "signatures", "arrays", "_native"},
+    "saved_model": {"errors", "runtime", "signatures", "arrays", "_native"},
     "models": set[str](),
     "cli": {
         "errors", "servables", "lifecycle", "sources", "dataplane", "config", "telemetry",
-        "client",
+        "arrays", "client",
     },
 }  # fmt: skip
 
@@ -65,7 +69,11 @@ def test_every_part_is_in_the_drawing() -> None:
 
 def test_native_is_imported_in_one_place_a_part() -> None:
     users = {path for path in PACKAGE.glob("**/*.py") if "_native" in imports(path)}
-    assert users == {PACKAGE / "client" / "native.py", PACKAGE / "dataplane" / "native.py"}
+    assert users == {
+        PACKAGE / "client" / "native.py",
+        PACKAGE / "dataplane" / "native.py",
+        PACKAGE / "saved_model.py",
+    }
 
 
 def test_public_names_are_listed_and_sorted() -> None:
@@ -87,6 +95,16 @@ def test_the_public_names_bring_in_no_native_code_before_they_are_used() -> None
 def test_a_client_brings_in_no_framework(client: str) -> None:
     unwanted = {"tensorflow", "google.protobuf", "grpc", "flask", "pydantic", "click"}
     use = f"import slipway; slipway.{client}('127.0.0.1:1').close()"
+    assert brought_in_by(use, unwanted) == []
+
+
+def test_a_loaded_model_brings_in_no_framework() -> None:
+    unwanted = {"tensorflow", "google.protobuf", "grpc", "flask", "pydantic", "click"}
+    use = (
+        "import slipway, slipway.models as models; "
+        "path = models.path_of('sentiment') / '1'; "
+        "slipway.load(path).predict({'words': [['好']], 'nwords': [1]})"
+    )
     assert brought_in_by(use, unwanted) == []
 
 

@@ -1,4 +1,4 @@
-"""Slipway serves TensorFlow models over the TensorFlow Serving contract."""
+"""Slipway serves TensorFlow models over the TensorFlow Serving contract, or runs them here."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -8,11 +8,17 @@ from slipway.errors import ServingError, SlipwayError
 if TYPE_CHECKING:
     from slipway.client.aio import AsyncClient
     from slipway.client.client import Client
+    from slipway.saved_model import SavedModel, load
 
-__all__ = ["AsyncClient", "Client", "ServingError", "SlipwayError"]
+__all__ = ["AsyncClient", "Client", "SavedModel", "ServingError", "SlipwayError", "load"]
 
 # Imported when they are asked for: they bring in NumPy and the native library.
-_WHERE = {"AsyncClient": "slipway.client.aio", "Client": "slipway.client.client"}
+_WHERE = {
+    "AsyncClient": "slipway.client.aio",
+    "Client": "slipway.client.client",
+    "SavedModel": "slipway.saved_model",
+    "load": "slipway.saved_model",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,8 +1,8 @@
-"""The data plane and the client, in Rust: everything that they show to Python.
+"""The data plane, the client and the library, in Rust: everything that they show to Python.
 
-Coarse calls only: no prediction comes to the server this way, and one leaves the client in a single
-call. Each lets go of the GIL while it waits. Exceptions are those of `slipway.errors`, save where
-another is named.
+Coarse calls only: no prediction comes to the server this way, and one of the client or the library
+is a single call. Each lets go of the GIL while it waits. Exceptions are those of `slipway.errors`,
+save where another is named.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from slipway.dataplane.base import Limits
 from slipway.servables import VersionStatus
+from slipway.signatures import Infos
 
-__all__ = ["Connection", "Inbox", "Request", "Server", "incomplete_reason", "parse_text"]
+__all__ = [
+    "Connection", "Inbox", "Request", "SavedModel", "Server", "incomplete_reason", "parse_text",
+]  # fmt: skip
 
 @final
 class Server:
@@ -85,9 +88,8 @@ class Request:
     """A question for a server, to be asked once. `version` and `label` exclude each other.
 
     Answers are plain values. Of `predict`: arrays by alias. Of `metadata`: `(name, version or None,
-    {signature: (method_name, inputs, outputs)})`, inputs and outputs each as
-    `{alias: (DataType number, shape or None, tensor name)}`. Of `status`: `(version, state, code,
-    message)` for each.
+    {signature: (method_name, inputs, outputs)})`. Of `status`: `(version, state, code, message)`
+    for each.
     """
 
     @staticmethod
@@ -141,3 +143,31 @@ class Inbox:
 
     def cancel(self, ticket: int) -> None:
         """Gives up a call: its answer will not come."""
+
+@final
+class SavedModel:
+    """A model of this process. Safe from any thread.
+
+    In a forked child each call raises FailedPreconditionError; ValueError after `close`.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        tags: Sequence[str],
+        library: str | PathLike[str],
+        executor: str | None = None,
+    ) -> SavedModel:
+        """Raises ServingError, with whole paths in its text."""
+
+    def signatures(self) -> dict[str, tuple[str, Infos, Infos]]:
+        """The method name, inputs and outputs of each signature."""
+
+    def run(
+        self, signature: str, inputs: dict[str, NDArray[Any]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
+        """Copies the inputs, runs, and returns the outputs named, or all where none is."""
+
+    def close(self) -> None:
+        """Waits for the runs under way, then frees the model's memory."""

@@ -16,11 +16,11 @@ import pytest
 
 import slipway
 from slipway import errors
-from slipway.client.metadata import TensorSpec
 from slipway.dataplane.base import PlaneConfig
 from slipway.dataplane.native import NativePlane
 from slipway.errors import Code, ServingError
 from slipway.servables import State, VersionStatus
+from slipway.signatures import TensorSpec
 from tests.contract.conftest import Serving
 from tests.support import half
 from tests.support.models import SavedModels

@@ -82,7 +82,8 @@ impl Metadata {
         Ok(Self { name: spec.name.clone(), version: version(&spec), ..Self::of_signatures(&map) })
     }
 
-    pub(crate) fn of_signatures(map: &SignatureDefMap) -> Self {
+    /// The signatures alone, of whatever model.
+    pub fn of_signatures(map: &SignatureDefMap) -> Self {
         let signatures =
             map.signature_def.iter().map(|(name, def)| (name.clone(), signature(def))).collect();
         Self { signatures, ..Self::default() }

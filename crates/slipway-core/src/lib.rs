@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod call;
 mod dtype;
 mod error;
 pub mod narrow;
@@ -17,10 +18,12 @@ mod tensor;
 mod tensor_wire;
 
 pub use budget::{Budget, Lease, Room};
+pub use call::Call;
 pub use dtype::DType;
 pub use error::{Code, Error, Result};
 pub use predict::{
-    bind_inputs, check_dtype, explain_shapes, odd_shapes, select_outputs, DEFAULT_SIGNATURE,
+    bind_inputs, bind_tensors, check_dtype, explain_shapes, odd_shapes, select_outputs,
+    DEFAULT_SIGNATURE,
 };
 pub use registry::{Model, Publication, Registry, Snapshot, State, VersionChoice, VersionStatus};
 pub use run_plan::{Executor, Place, RunPlan, RunPlanner};

@@ -21,6 +21,31 @@ pub fn bind_inputs(
     given: &BTreeMap<String, TensorProto>,
     room: Room<'_>,
 ) -> Result<Vec<Tensor>> {
+    bind(signature, given, |position, proto| {
+        // Before memory is taken for a tensor that cannot be used.
+        if let Some(dtype) = DType::from_number(proto.dtype) {
+            check_dtype(signature, position, dtype)?;
+        }
+        tensor_from_wire(&signature.inputs[position].alias, proto, room)
+    })
+}
+
+/// The inputs of `signature`, in its order, from tensors of this process and the defaults.
+///
+/// # Errors
+/// Those of [`bind_inputs`], save for memory.
+pub fn bind_tensors(
+    signature: &Signature,
+    given: &BTreeMap<String, Tensor>,
+) -> Result<Vec<Tensor>> {
+    bind(signature, given, |_, tensor| Ok(tensor.clone()))
+}
+
+fn bind<T>(
+    signature: &Signature,
+    given: &BTreeMap<String, T>,
+    read: impl Fn(usize, &T) -> Result<Tensor>,
+) -> Result<Vec<Tensor>> {
     let (sent, declared) = (given.len(), signature.inputs.len());
     if sent > declared || (sent < declared && signature.defaults.is_empty()) {
         return Err(wrong_input_count(signature, given));
@@ -29,13 +54,9 @@ pub fn bind_inputs(
     let mut inputs = Vec::with_capacity(declared);
     for (position, spec) in signature.inputs.iter().enumerate() {
         let tensor = match given.get(&spec.alias) {
-            Some(proto) => {
+            Some(value) => {
                 used += 1;
-                // Before memory is taken for a tensor that cannot be used.
-                if let Some(dtype) = DType::from_number(proto.dtype) {
-                    check_dtype(signature, position, dtype)?;
-                }
-                tensor_from_wire(&spec.alias, proto, room)?
+                read(position, value)?
             }
             None => signature
                 .defaults
@@ -123,7 +144,7 @@ pub fn explain_shapes(signature: &Signature, odd: &[(usize, Vec<i64>)], error: E
     Error::new(error.code, format!("{} [{}]", error.message, explained.join("; ")))
 }
 
-fn wrong_input_count(signature: &Signature, given: &BTreeMap<String, TensorProto>) -> Error {
+fn wrong_input_count<T>(signature: &Signature, given: &BTreeMap<String, T>) -> Error {
     let sent: BTreeSet<&str> = given.keys().map(String::as_str).collect();
     let declared: BTreeSet<&str> =
         signature.inputs.iter().map(|spec| spec.alias.as_str()).collect();
@@ -143,11 +164,7 @@ fn wrong_input_count(signature: &Signature, given: &BTreeMap<String, TensorProto
     ))
 }
 
-fn missing_input(
-    signature: &Signature,
-    position: usize,
-    given: &BTreeMap<String, TensorProto>,
-) -> Error {
+fn missing_input<T>(signature: &Signature, position: usize, given: &BTreeMap<String, T>) -> Error {
     let spec = &signature.inputs[position];
     Error::invalid_argument(format!(
         "Signature input alias: {}(feed name: {}) not found in request and no default value \

@@ -79,8 +79,20 @@ fn numpy(py: Python<'_>) -> PyResult<&NumPy> {
     })
 }
 
-/// The tensor of an array, which is copied.
-pub(crate) fn tensor(alias: &str, array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+/// Tensors of arrays, which are copied, by alias.
+pub(crate) fn tensors<C>(arrays: &Bound<'_, PyDict>) -> PyResult<C>
+where
+    C: FromIterator<(String, Tensor)>,
+{
+    let tensors = arrays.iter().map(|(alias, array)| {
+        let alias: String = alias.extract()?;
+        let tensor = tensor(&alias, &array)?;
+        Ok((alias, tensor))
+    });
+    tensors.collect()
+}
+
+fn tensor(alias: &str, array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let py = array.py();
     let numpy = numpy(py)?;
     let refuse = |reason: String| {
@@ -136,8 +148,19 @@ fn strings(shape: Vec<i64>, array: &Bound<'_, PyAny>) -> PyResult<Result<Tensor>
     Ok(Tensor::from_strings(shape, strings))
 }
 
-/// The array of a tensor, with memory of its own.
-pub(crate) fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny>> {
+/// Arrays of tensors, with memory of their own, by alias.
+pub(crate) fn arrays<'py>(
+    py: Python<'py>,
+    tensors: &[(String, Tensor)],
+) -> PyResult<Bound<'py, PyDict>> {
+    let arrays = PyDict::new(py);
+    for (alias, tensor) in tensors {
+        arrays.set_item(alias, array(py, tensor)?)?;
+    }
+    Ok(arrays)
+}
+
+fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny>> {
     let numpy = numpy(py)?;
     let ndarray = numpy.ndarray.bind(py);
     let shape = PyTuple::new(py, tensor.shape())?;

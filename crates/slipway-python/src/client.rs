@@ -13,12 +13,11 @@ use std::time::Duration;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use slipway_client::{
-    Answer, Client, Metadata, ModelRef, Predict, SignatureInfo, Task, TensorInfo,
-};
-use slipway_core::{State, Tensor, VersionChoice, VersionStatus};
+use slipway_client::{Answer, Client, Metadata, ModelRef, Predict, Task};
+use slipway_core::{State, VersionChoice, VersionStatus};
 
-use crate::arrays::{array, tensor};
+use crate::arrays::{arrays, tensors};
+use crate::convert::signatures;
 use crate::errors::{exception, os_error};
 
 /// See `_native.pyi`.
@@ -46,15 +45,10 @@ impl Request {
         inputs: &Bound<'_, PyDict>,
         outputs: Vec<String>,
     ) -> PyResult<Self> {
-        let inputs = inputs.iter().map(|(alias, array)| {
-            let alias: String = alias.extract()?;
-            let tensor = tensor(&alias, &array)?;
-            Ok((alias, tensor))
-        });
         Ok(Self::new(slipway_client::Request::Predict(Predict {
             model: model_ref(model, version, label)?,
             signature,
-            inputs: inputs.collect::<PyResult<_>>()?,
+            inputs: tensors(inputs)?,
             outputs,
         })))
     }
@@ -295,33 +289,9 @@ fn value<'py>(py: Python<'py>, answer: &Answer) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
-fn arrays<'py>(py: Python<'py>, outputs: &[(String, Tensor)]) -> PyResult<Bound<'py, PyDict>> {
-    let arrays = PyDict::new(py);
-    for (alias, tensor) in outputs {
-        arrays.set_item(alias, array(py, tensor)?)?;
-    }
-    Ok(arrays)
-}
-
 fn description<'py>(py: Python<'py>, metadata: &Metadata) -> PyResult<Bound<'py, PyTuple>> {
-    let signatures = PyDict::new(py);
-    for (name, signature) in &metadata.signatures {
-        let SignatureInfo { method_name, inputs, outputs } = signature;
-        signatures.set_item(name, (method_name, infos(py, inputs)?, infos(py, outputs)?))?;
-    }
+    let signatures = signatures(py, &metadata.signatures)?;
     (&metadata.name, metadata.version, signatures).into_pyobject(py)
-}
-
-fn infos<'py>(
-    py: Python<'py>,
-    infos: &std::collections::BTreeMap<String, TensorInfo>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let found = PyDict::new(py);
-    for (alias, TensorInfo { dtype, shape, tensor_name }) in infos {
-        let shape = shape.as_ref().map(|shape| PyTuple::new(py, shape)).transpose()?;
-        found.set_item(alias, (dtype, shape, tensor_name))?;
-    }
-    Ok(found)
 }
 
 fn status<'py>(py: Python<'py>, version: &VersionStatus) -> PyResult<Bound<'py, PyTuple>> {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Values that cross the boundary: messages as dicts, and what is published.
+//! Values that cross the boundary: messages and signatures as dicts, and what is published.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use slipway_core::{Code, Publication, State, VersionStatus};
+use pyo3::types::{PyDict, PyTuple};
+use slipway_client::{SignatureInfo, TensorInfo};
+use slipway_core::{Code, Executor, Publication, State, VersionStatus};
 use slipway_proto::reflect;
 
 /// Reads a text form of the protobuf message named `message` into a dict; see `_native.pyi`.
@@ -70,4 +72,41 @@ pub(crate) fn publications(
         model.routes = routes;
     }
     Ok(models)
+}
+
+/// Who executes a model's ops, by name.
+pub(crate) fn executor(name: Option<&str>) -> PyResult<Option<Executor>> {
+    match name {
+        None => Ok(None),
+        Some("caller") => Ok(Some(Executor::Caller)),
+        Some("pool") => Ok(Some(Executor::Pool)),
+        Some(other) => {
+            let reason = format!("executor is \"caller\", \"pool\" or None, not {other:?}");
+            Err(PyValueError::new_err(reason))
+        }
+    }
+}
+
+/// Signatures as `_native.pyi` has them, by name.
+pub(crate) fn signatures<'py>(
+    py: Python<'py>,
+    signatures: &BTreeMap<String, SignatureInfo>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let found = PyDict::new(py);
+    for (name, SignatureInfo { method_name, inputs, outputs }) in signatures {
+        found.set_item(name, (method_name, infos(py, inputs)?, infos(py, outputs)?))?;
+    }
+    Ok(found)
+}
+
+fn infos<'py>(
+    py: Python<'py>,
+    infos: &BTreeMap<String, TensorInfo>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let found = PyDict::new(py);
+    for (alias, TensorInfo { dtype, shape, tensor_name }) in infos {
+        let shape = shape.as_ref().map(|shape| PyTuple::new(py, shape)).transpose()?;
+        found.set_item(alias, (dtype, shape, tensor_name))?;
+    }
+    Ok(found)
 }

@@ -3,7 +3,7 @@
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
-use slipway_core::{Code, Error};
+use slipway_core::{Code, Error, Result};
 
 /// The exception of `slipway.errors` for an error: the mapping of codes to classes is Python's.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
@@ -30,4 +30,12 @@ pub(crate) fn error(py: Python<'_>, exception: &PyErr) -> Error {
 
 pub(crate) fn os_error(error: &std::io::Error) -> PyErr {
     PyOSError::new_err(error.to_string())
+}
+
+/// Does `work` without the GIL; its error becomes an exception of `slipway.errors`.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
+    py.detach(work).map_err(|error| exception(py, &error))
 }

@@ -9,18 +9,21 @@ mod arrays;
 mod client;
 mod convert;
 mod errors;
+mod saved_model;
 mod server;
 
 use pyo3::prelude::*;
 
-/// The data plane and the client of Slipway. Only `slipway.dataplane.native` and
-/// `slipway.client.native` import it.
+/// The data plane, the client and the library of Slipway. Only `slipway.dataplane.native`,
+/// `slipway.client.native` and `slipway.saved_model` import it.
 #[pymodule]
 mod _native {
     #[pymodule_export]
     use crate::client::{Connection, Inbox, Request};
     #[pymodule_export]
     use crate::convert::parse_text;
+    #[pymodule_export]
+    use crate::saved_model::SavedModel;
     #[pymodule_export]
     use crate::server::incomplete_reason;
     #[pymodule_export]

@@ -15,8 +15,8 @@ use slipway_proto::tensorflow::serving::ReloadConfigRequest;
 use slipway_server::{Limits, ReloadHandler, ServerConfig};
 use slipway_tensorflow::{trim_memory, Library, LoadOptions};
 
-use crate::convert::{dict, publications, PyVersionStatus};
-use crate::errors::{error, exception, os_error};
+use crate::convert::{dict, executor, publications, PyVersionStatus};
+use crate::errors::{detached, error, os_error};
 
 /// A data plane; see `_native.pyi`.
 #[pyclass(frozen)]
@@ -108,16 +108,7 @@ impl Server {
         path: PathBuf,
         executor: Option<&str>,
     ) -> PyResult<()> {
-        let executor = match executor {
-            None => None,
-            Some("caller") => Some(Executor::Caller),
-            Some("pool") => Some(Executor::Pool),
-            Some(other) => {
-                return Err(PyValueError::new_err(format!(
-                    "executor is \"caller\", \"pool\" or None, not {other:?}"
-                )))
-            }
-        };
+        let executor = self::executor(executor)?;
         let id = ServableId { model, version };
         detached(py, || self.load_saved_model(id, &path, executor))
     }
@@ -174,11 +165,6 @@ impl Server {
         let (servable, gone) = slipway_tensorflow::load(library, id, path, &options)?;
         self.server.registry().insert(servable, gone)
     }
-}
-
-/// Does `work` without the GIL; its error becomes an exception of `slipway.errors`.
-fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    py.detach(work).map_err(|error| exception(py, &error))
 }
 
 /// Calls `on_reload(config, deadline_s)`, the one call from Rust into Python.

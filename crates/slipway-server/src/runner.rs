@@ -2,27 +2,14 @@
 //! Makes calls: on the network thread when they are short, else on a thread of the run pool.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Instant;
 
-use slipway_core::{
-    explain_shapes, odd_shapes, Callable, Code, Error, Place, Result, RunPlan, Servable, Tensor,
-};
+use slipway_core::{Call, Code, Error, Place, Result, Tensor};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Decoding or encoding more bytes than this would hold up the other requests of a network thread.
 const SMALL_WORK_BYTES: usize = 64 * 1024;
-
-/// One run of a signature, complete.
-pub(crate) struct Call {
-    pub(crate) servable: Arc<Servable>,
-    pub(crate) callable: Arc<Callable>,
-    /// In the order of the signature's inputs.
-    pub(crate) inputs: Vec<Tensor>,
-    /// Indices into the signature's outputs.
-    pub(crate) outputs: Vec<usize>,
-}
 
 /// The way to the run pool.
 #[derive(Debug)]
@@ -39,9 +26,9 @@ impl Runner {
     /// The outputs of a call, in the order it asks for.
     ///
     /// # Errors
-    /// The backend's, with the shapes explained where they are not the declared ones.
+    /// Those of the run.
     pub(crate) async fn run(&self, call: Call) -> Result<Vec<Tensor>> {
-        let plan = call.callable.planner.plan(&call.inputs);
+        let plan = call.plan();
         match plan.place {
             Place::Inline => call.run(plan),
             Place::Offload => self.block(move || call.run(plan)).await,
@@ -85,19 +72,4 @@ pub(crate) async fn by<T>(
     tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
         Err(Error::new(Code::DeadlineExceeded, "Timed out waiting for notification"))
     })
-}
-
-impl Call {
-    fn run(self, plan: RunPlan) -> Result<Vec<Tensor>> {
-        let Call { servable, callable, inputs, outputs } = self;
-        let Callable { signature, planner } = &*callable;
-        let odd = odd_shapes(signature, &inputs);
-        let begin = Instant::now();
-        let result = servable.backend()?.run(signature, inputs, &outputs, plan.executor);
-        let time = begin.elapsed();
-        if result.is_ok() {
-            planner.record(plan, time);
-        }
-        result.map_err(|error| explain_shapes(signature, &odd, error))
-    }
 }

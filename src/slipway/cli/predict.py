@@ -12,8 +12,8 @@ import click
 from slipway.errors import ConfigError
 
 if TYPE_CHECKING:
+    from slipway.arrays import Arrays
     from slipway.client.client import Client
-    from slipway.client.native import Outputs
 
 _GRPC_SERVER = "127.0.0.1:8500"
 _REST_SERVER = "127.0.0.1:8501"
@@ -154,7 +154,7 @@ def _single_input(
     return inputs[0]
 
 
-def _answer(outputs: "Outputs", by_row: bool) -> dict[str, Any]:
+def _answer(outputs: "Arrays", by_row: bool) -> dict[str, Any]:
     """Lay the outputs out as the REST API does: a single one without its name."""
     columns = {alias: _plain(alias, array) for alias, array in outputs.items()}
     single = len(columns) == 1

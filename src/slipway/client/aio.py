@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from slipway.arrays import Arrays, declared_arrays, typed_arrays
 from slipway.client.client import DEFAULT_SIGNATURE, MAX_MESSAGE_BYTES, TIMEOUT_S
-from slipway.client.inputs import declared_arrays, typed_arrays
-from slipway.client.metadata import ModelMetadata, Signature
-from slipway.client.native import Connection, Inbox, Outputs, Request, read_metadata, read_statuses
+from slipway.client.metadata import ModelMetadata
+from slipway.client.native import Connection, Inbox, Request, read_metadata, read_statuses
 from slipway.errors import InvalidArgumentError, UnimplementedError
 from slipway.servables import VersionStatus
+from slipway.signatures import Signature
 
 
 class AsyncClient:
@@ -43,7 +44,7 @@ class AsyncClient:
         signature: str = DEFAULT_SIGNATURE,
         output_filter: Sequence[str] = (),
         timeout_s: float | None = None,
-    ) -> Outputs:
+    ) -> Arrays:
         """Do what `Client.predict` does."""
         key = (model, version, label, signature)
         arrays = typed_arrays(inputs)
@@ -51,7 +52,7 @@ class AsyncClient:
             arrays = declared_arrays(inputs, await self._declared(key, timeout_s))
         request = Request.predict(model, version, label, signature, arrays, output_filter)
         try:
-            outputs: Outputs = await self._ask(request, timeout_s)
+            outputs: Arrays = await self._ask(request, timeout_s)
         except InvalidArgumentError:
             # Perhaps another version answers by now, and declares something else.
             self._signatures.pop(key, None)

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from slipway.client.inputs import declared_arrays, typed_arrays
-from slipway.client.metadata import ModelMetadata, Signature
-from slipway.client.native import Connection, Outputs, Request, read_metadata, read_statuses
+from slipway.arrays import Arrays, declared_arrays, typed_arrays
+from slipway.client.metadata import ModelMetadata
+from slipway.client.native import Connection, Request, read_metadata, read_statuses
 from slipway.errors import InvalidArgumentError, UnimplementedError
 from slipway.servables import VersionStatus
+from slipway.signatures import Signature
 
 TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 256 * 2**20
@@ -50,7 +51,7 @@ class Client:
         signature: str = DEFAULT_SIGNATURE,
         output_filter: Sequence[str] = (),
         timeout_s: float | None = None,
-    ) -> Outputs:
+    ) -> Arrays:
         """Run a signature of a model, by default of its highest version; return arrays by alias.
 
         Arrays are sent with the dtype they have. Lists and Python numbers get the dtype that the
@@ -64,7 +65,7 @@ class Client:
             arrays = declared_arrays(inputs, self._declared(key, timeout_s))
         request = Request.predict(model, version, label, signature, arrays, output_filter)
         try:
-            outputs: Outputs = self._ask(request, timeout_s)
+            outputs: Arrays = self._ask(request, timeout_s)
         except InvalidArgumentError:
             # Perhaps another version answers by now, and declares something else.
             self._signatures.pop(key, None)

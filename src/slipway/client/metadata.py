@@ -1,43 +1,9 @@
-"""What a model says of itself."""
+"""What a server says of a model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# By number, with the names that TensorFlow's Python and NumPy use.
-_DTYPE_NAMES = (
-    "invalid", "float32", "float64", "int32", "uint8", "int16", "int8", "string", "complex64",
-    "int64", "bool", "qint8", "quint8", "qint32", "bfloat16", "qint16", "quint16", "uint16",
-    "complex128", "float16", "resource", "variant", "uint32", "uint64", "float8_e5m2",
-    "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz", "int4", "uint4",
-    "int2", "uint2", "float4_e2m1fn",
-)  # fmt: skip
-
-
-def dtype_name(number: int) -> str:
-    """Return the name of a `tensorflow.DataType`."""
-    known = 0 <= number < len(_DTYPE_NAMES)
-    return _DTYPE_NAMES[number] if known else f"dtype {number}"
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """A declared input or output."""
-
-    dtype: str
-    """NumPy's name where NumPy has the type: `float32`, `int64`, `bool`; `string` for bytes."""
-    shape: tuple[int, ...] | None
-    """Sizes, -1 where open; None when even the rank is open."""
-    name: str
-    """The tensor in the graph, such as `x:0`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The inputs and outputs that a model declares under one name, by alias."""
-
-    inputs: Mapping[str, TensorSpec]
-    outputs: Mapping[str, TensorSpec]
-    method_name: str
+from slipway.signatures import Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,14 @@
 """The native connection and what its answers mean: the one module here that imports `_native`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from slipway._native import Connection, Inbox, Request
-from slipway.client.metadata import ModelMetadata, Signature, TensorSpec, dtype_name
+from slipway.client.metadata import ModelMetadata
 from slipway.errors import Code
 from slipway.servables import State, VersionStatus
+from slipway.signatures import Infos, read_signatures
 
 __all__ = ["Connection", "Inbox", "Request", "read_metadata", "read_statuses"]
-
-Infos = Mapping[str, tuple[int, tuple[int, ...] | None, str]]
-Outputs = dict[str, NDArray[Any]]
 
 
 def read_metadata(
@@ -21,21 +16,7 @@ def read_metadata(
 ) -> ModelMetadata:
     """Return what a metadata request was answered."""
     name, version, signatures = answer
-    return ModelMetadata(
-        name,
-        version,
-        {
-            signature: Signature(_specs(inputs), _specs(outputs), method_name)
-            for signature, (method_name, inputs, outputs) in signatures.items()
-        },
-    )
-
-
-def _specs(infos: Infos) -> dict[str, TensorSpec]:
-    return {
-        alias: TensorSpec(dtype_name(number), shape, name)
-        for alias, (number, shape, name) in infos.items()
-    }
+    return ModelMetadata(name, version, read_signatures(signatures))
 
 
 def read_statuses(answer: Sequence[tuple[int, str, int, str]]) -> list[VersionStatus]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from slipway import _native
 from slipway.dataplane.base import Addresses, PlaneConfig, ReloadHandler
-from slipway.dataplane.runtime import find_runtime
 from slipway.errors import ServingError
+from slipway.runtime import find_runtime
 from slipway.servables import ServableId, VersionStatus
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prost_types::Any;
 use slipway_core::{
-    bind_inputs, select_outputs, tensor_to_wire, wire_work, Error, Lease, Result, Room, Servable,
-    Tensor,
+    bind_inputs, select_outputs, tensor_to_wire, wire_work, Call, Error, Lease, Result, Room,
+    Servable, Tensor,
 };
 use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::prediction_service_server::PredictionService;
@@ -19,7 +19,7 @@ use tonic::{async_trait, Request, Response, Status};
 
 use super::wire::{deadline, model_spec, status, version_choice};
 use crate::plane::{callable, Plane};
-use crate::runner::{by, Call};
+use crate::runner::by;
 
 /// The one kind of metadata there is.
 const SIGNATURE_DEF: &str = "signature_def";

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use slipway_core::{Error, Lease, Result, Room, Servable, Tensor};
+use slipway_core::{Call, Error, Lease, Result, Room, Servable, Tensor};
 
 use super::json::{self, PredictBody};
 use super::route::{ModelRef, Verb};
 use crate::plane::{callable, Limits, Plane};
-use crate::runner::{by, Call};
+use crate::runner::by;
 
 pub(super) async fn answer(
     plane: Arc<Plane>,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from slipway.client.metadata import Signature
 from slipway.errors import InvalidArgumentError
+from slipway.signatures import Signature
 
 Arrays = dict[str, NDArray[Any]]
 

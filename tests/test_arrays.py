@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway.client.inputs import declared_arrays, typed_arrays
-from slipway.client.metadata import Signature, TensorSpec
+from slipway.arrays import declared_arrays, typed_arrays
 from slipway.errors import InvalidArgumentError
+from slipway.signatures import Signature, TensorSpec
 
 
 def declared(dtype: str) -> Signature:
