@@ -62,6 +62,35 @@ def test_when_all_versions_are_gone_the_model_is_unloaded(
         wait_until(lambda: states(manager) == {1: state}, state)  # noqa: B023
 
 
+def test_the_last_version_answers_after_its_removal_until_an_incomplete_one_can_take_over(
+    source: FakeSource, manager: Manager
+) -> None:
+    watcher = Watcher([source], manager)
+    source.found = of(1)
+    watcher.poll()
+    wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")
+    source.found = Found({}, {2: "its files may still be growing"})
+    watcher.poll()
+    assert states(manager) == {1: State.AVAILABLE}
+    source.found = of(2)
+    watcher.poll()
+    wait_until(
+        lambda: states(manager) == {2: State.AVAILABLE, 1: State.END}, "version 2 to take over"
+    )
+
+
+def test_when_an_incomplete_version_vanishes_too_the_model_is_unloaded(
+    source: FakeSource, manager: Manager
+) -> None:
+    watcher = Watcher([source], manager)
+    source.found = of(1)
+    watcher.poll()
+    wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")
+    for source.found in (Found({}, {2: "saved_model.pb is missing"}), of()):
+        watcher.poll()
+    wait_until(lambda: states(manager) == {1: State.END}, "the unload")
+
+
 def test_a_base_path_that_vanishes_changes_nothing(source: FakeSource, manager: Manager) -> None:
     watcher = Watcher([source], manager)
     source.found = of(1)

@@ -13,8 +13,9 @@ logger = logging.getLogger(__name__)
 class Watcher:
     """Polls each source when it is told to, and has what it finds aspired.
 
-    A source that cannot say what it has changes nothing, and neither does one that has had no
-    version yet. What is waited for at two polls in a row is logged, and again every `reminder_s`.
+    A source that cannot say what it has changes nothing; neither does one that has had no version
+    yet, nor one whose versions are all incomplete: what is to take over is on its way. What is
+    waited for at two polls in a row is logged, and again every `reminder_s`.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Watcher:
             waits += _waits(source.model, found)
             if found.wanted:
                 self._had_versions.add(source.model)
-            if source.model in self._had_versions:
+            is_between = found.waiting and not found.wanted
+            if source.model in self._had_versions and not is_between:
                 self._manager.aspire(source.model, found.wanted)
         self._remind(waits)
 
