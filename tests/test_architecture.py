@@ -20,6 +20,7 @@ KNOWS = {
     "runtime": {"errors"},
     "dataplane": {"errors", "servables", "lifecycle", "runtime", "_native"},
     "config": {"errors", "lifecycle", "dataplane"},
+    "server": {"errors", "servables", "lifecycle", "sources", "dataplane", "config"},
     "telemetry": set[str](),
     "testing": {"errors", "servables"},
     "signatures": set[str](),
@@ -28,8 +29,7 @@ KNOWS = {
     "saved_model": {"errors", "runtime", "signatures", "arrays", "_native"},
     "models": set[str](),
     "cli": {
-        "errors", "servables", "lifecycle", "sources", "dataplane", "config", "telemetry",
-        "arrays", "client",
+        "errors", "config", "server", "telemetry", "arrays", "client",
     },
 }  # fmt: skip
 

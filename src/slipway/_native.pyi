@@ -7,6 +7,7 @@ save where another is named.
 
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, final
 
 from numpy.typing import NDArray
@@ -55,17 +56,18 @@ class Server:
 
     def publish(
         self,
-        routes: dict[str, list[int]],
+        routes: dict[str, dict[int, Path]],
         labels: dict[str, dict[str, int]],
         statuses: dict[str, list[VersionStatus]],
     ) -> None:
-        """Replaces what requests are answered from, whole and at once.
+        """Replaces what requests are answered from, whole and at once. `routes` has the folder that
+        each version was loaded from.
 
         Raises FailedPreconditionError when a route leads to what is not loaded.
         """
 
-    def unload(self, model: str, version: int) -> None:
-        """Waits for the last request of a version, then frees its memory.
+    def unload(self, model: str, version: int, path: str | PathLike[str]) -> None:
+        """Waits for the last request of what was loaded from `path`, then frees its memory.
 
         Raises NotFoundError, or FailedPreconditionError while the version is routed to.
         """

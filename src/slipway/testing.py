@@ -4,7 +4,7 @@
 """
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slipway.errors import FailedPreconditionError, ServingError
@@ -28,6 +28,10 @@ class FakeLoader:
         """What was published last, sorted."""
         self.history: list[dict[str, list[int]]] = []
         """Each value that `routes` has had."""
+        self.labels: dict[str, dict[str, int]] = {}
+        """What was published last."""
+        self.paths: dict[str, dict[int, Path]] = {}
+        """The folders behind `routes`."""
 
     def load(self, servable: ServableId, path: Path) -> None:
         self.calls.append(f"load {servable}")
@@ -37,16 +41,18 @@ class FakeLoader:
 
     def publish(
         self,
-        routes: Mapping[str, Collection[int]],
+        routes: Mapping[str, Mapping[int, Path]],
         labels: Mapping[str, Mapping[str, int]],
         statuses: Mapping[str, Sequence[VersionStatus]],
     ) -> None:
+        self.paths = {model: dict(versions) for model, versions in routes.items()}
+        self.labels = {model: dict(versions) for model, versions in labels.items()}
         self.routes = {model: sorted(versions) for model, versions in routes.items()}
         if not self.history or self.history[-1] != self.routes:
             self.history.append(self.routes)
 
-    def unload(self, servable: ServableId) -> None:
-        if servable.version in self.routes.get(servable.model, ()):
+    def unload(self, servable: ServableId, path: Path) -> None:
+        if self.paths.get(servable.model, {}).get(servable.version) == path:
             raise FailedPreconditionError(f"{servable} still answers requests")
         self.calls.append(f"unload {servable}")
         self.gate.wait()

@@ -47,7 +47,7 @@ def test_flags_win_over_the_environment() -> None:
     [
         ({}, "No model to serve. Name its folder with --model_base_path"),
         ({"model_name": "a"}, "No model to serve"),
-        ({"model_base_path": "m"}, "absolute path; got base_path\\(\\)=m. Try /"),
+        ({"model_base_path": "m"}, r"absolute path or URI; got base_path\(\)=m\. Try /"),
         ({"model_base_path": "/m", "port": 0}, "Neither gRPC nor REST has a port"),
         ({"model_base_path": "/m", "port": 9, "rest_api_port": 9}, "both 9"),
         ({"model_base_path": "/m", "host": "nowhere"}, "--host is 'nowhere'"),

@@ -51,11 +51,12 @@ class Serving:
 def serving(saved_models: SavedModels) -> Iterator[Serving]:
     """Every exported model, each in all its versions, over gRPC and REST."""
     plane = NativePlane(PlaneConfig(grpc_port=0, rest_port=0))
-    routes: dict[str, list[int]] = {}
+    routes: dict[str, dict[int, Path]] = {}
     for base_path in filter(Path.is_dir, saved_models.folder.iterdir()):
-        routes[base_path.name] = [int(path.name) for path in base_path.iterdir() if path.is_dir()]
-        for number in routes[base_path.name]:
-            plane.load(ServableId(base_path.name, number), base_path / str(number))
+        versions = {int(path.name): path for path in base_path.iterdir() if path.is_dir()}
+        routes[base_path.name] = versions
+        for number, path in versions.items():
+            plane.load(ServableId(base_path.name, number), path)
     statuses = {
         model: [VersionStatus(number, State.AVAILABLE) for number in numbers]
         for model, numbers in routes.items()

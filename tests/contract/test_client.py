@@ -316,7 +316,7 @@ def config(address: str, *, rest: bool) -> PlaneConfig:
 def test_a_client_outlives_its_server(saved_models: SavedModels, rest: bool) -> None:
     plane = NativePlane(PlaneConfig(rest_port=0) if rest else PlaneConfig(grpc_port=0))
     half.load(plane, saved_models, 123)
-    half.publish(plane, 123)
+    half.publish(plane, saved_models, 123)
     addresses = plane.start()
     address = (addresses.rest if rest else addresses.grpc) or ""
     with slipway.Client(f"http://{address}" if rest else address) as client:
@@ -328,14 +328,14 @@ def test_a_client_outlives_its_server(saved_models: SavedModels, rest: bool) -> 
                 client.predict("half", {"x": X})
             plane = NativePlane(config(address, rest=rest))
             half.load(plane, saved_models, 123)
-            half.publish(plane, 123)
+            half.publish(plane, saved_models, 123)
             plane.start()
         assert client.predict("half", {"x": X})["y"].tolist() == Y
         # The same with no call between two servers.
         assert plane.drain(20)
         plane = NativePlane(config(address, rest=rest))
         half.load(plane, saved_models, 123)
-        half.publish(plane, 123)
+        half.publish(plane, saved_models, 123)
         plane.start()
         assert client.predict("half", {"x": X})["y"].tolist() == Y
     assert plane.drain(20)

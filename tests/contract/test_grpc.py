@@ -261,10 +261,11 @@ def test_health_follows_what_is_available(saved_models: SavedModels) -> None:
             number = health.Check(request, timeout=10).status
             return str(health_pb2.HealthCheckResponse.ServingStatus.Name(number))
 
-        plane.load(ServableId("half", 123), saved_models.version("half", 123))
-        plane.publish({"half": []}, {}, {})
+        path = saved_models.version("half", 123)
+        plane.load(ServableId("half", 123), path)
+        plane.publish({"half": {}}, {}, {})
         assert (status(""), status("half")) == ("NOT_SERVING", "NOT_SERVING")
-        plane.publish({"half": [123]}, {}, {})
+        plane.publish({"half": {123: path}}, {}, {})
         assert (status(""), status("half")) == ("SERVING", "SERVING")
         plane.publish({}, {}, {})
         assert status("") == "SERVING"

@@ -34,7 +34,7 @@ def serve(saved_models: SavedModels) -> Serve:
     def serve(limits: Limits) -> Iterator[Any]:
         plane = NativePlane(PlaneConfig(grpc_port=0, rest_port=0, limits=limits))
         half.load(plane, saved_models, 123)
-        half.publish(plane, 123)
+        half.publish(plane, saved_models, 123)
         addresses = plane.start()
         assert addresses.rest
         yield addresses

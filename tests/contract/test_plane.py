@@ -1,5 +1,6 @@
 """The seam, on every plane: what the control plane may rely on."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def test_a_loaded_version_answers_once_it_is_published(
     address = plane.start().rest
     half.load(plane, saved_models, 123)
     assert predict(address).status == 404
-    half.publish(plane, 123)
+    half.publish(plane, saved_models, 123)
     assert predict(address).json == {"predictions": [2.5, 3.0]}
 
 
@@ -36,9 +37,9 @@ def test_the_highest_published_version_answers_unless_another_is_asked_for(
 ) -> None:
     address = plane.start().rest
     half.load(plane, saved_models, 123, 124)
-    half.publish(plane, 123, stable=123)
+    half.publish(plane, saved_models, 123, stable=123)
     assert predict(address, "half/versions/124").status == 404
-    half.publish(plane, 123, 124, stable=123)
+    half.publish(plane, saved_models, 123, 124, stable=123)
     for path in ("half", "half/versions/123", "half/versions/124", "half/labels/stable"):
         assert predict(address, path).status == 200, path
     unknown = predict(address, "half/labels/canary")
@@ -53,9 +54,9 @@ def test_a_route_to_what_is_not_loaded_changes_nothing(
 ) -> None:
     address = plane.start().rest
     half.load(plane, saved_models, 123)
-    half.publish(plane, 123)
+    half.publish(plane, saved_models, 123)
     with pytest.raises(FailedPreconditionError, match=r"half version: 124.* not loaded"):
-        half.publish(plane, 123, 124)
+        half.publish(plane, saved_models, 123, 124)
     assert predict(address).status == 200
     assert predict(address, "half/versions/124").status == 404
 
@@ -75,14 +76,32 @@ def test_a_version_is_unloaded_after_its_routes_are_gone(
     plane: DataPlane, saved_models: SavedModels
 ) -> None:
     half.load(plane, saved_models, 123)
-    half.publish(plane, 123)
+    half.publish(plane, saved_models, 123)
     with pytest.raises(FailedPreconditionError, match="still answers"):
-        plane.unload(V123)
-    half.publish(plane)
-    plane.unload(V123)
+        plane.unload(V123, saved_models.version("half", 123))
+    half.publish(plane, saved_models)
+    plane.unload(V123, saved_models.version("half", 123))
     with pytest.raises(NotFoundError, match="not loaded"):
-        plane.unload(V123)
+        plane.unload(V123, saved_models.version("half", 123))
     half.load(plane, saved_models, 123)
+
+
+def test_the_same_version_from_another_folder_takes_over_without_a_gap(
+    plane: DataPlane, saved_models: SavedModels, tmp_path: Path
+) -> None:
+    address = plane.start().rest
+    first, second = saved_models.version("half", 123), tmp_path / "123"
+    shutil.copytree(first, second)
+    plane.load(V123, first)
+    plane.publish({half.HALF: {123: first}}, {}, {})
+    plane.load(V123, second)
+    with pytest.raises(FailedPreconditionError, match="still answers"):
+        plane.unload(V123, first)
+    plane.publish({half.HALF: {123: second}}, {}, {})
+    plane.unload(V123, first)
+    assert predict(address).json == {"predictions": [2.5, 3.0]}
+    with pytest.raises(FailedPreconditionError, match="still answers"):
+        plane.unload(V123, second)
 
 
 def test_statuses_are_reported_as_published_the_newest_first(plane: DataPlane) -> None:
@@ -119,7 +138,7 @@ def test_every_answer_is_of_one_snapshot(plane: DataPlane, saved_models: SavedMo
     """A label and its route move together: a request by label always finds its version."""
     address = plane.start().rest
     half.load(plane, saved_models, 123, 124)
-    half.publish(plane, 123, current=123)
+    half.publish(plane, saved_models, 123, current=123)
     replies: list[Reply] = []
     done = threading.Event()
 
@@ -130,8 +149,8 @@ def test_every_answer_is_of_one_snapshot(plane: DataPlane, saved_models: SavedMo
     asking = threading.Thread(target=keep_asking)
     asking.start()
     for _ in range(100):
-        half.publish(plane, 124, current=124)
-        half.publish(plane, 123, current=123)
+        half.publish(plane, saved_models, 124, current=124)
+        half.publish(plane, saved_models, 123, current=123)
     wait_until(lambda: len(replies) > 20, "some answers")
     done.set()
     asking.join()

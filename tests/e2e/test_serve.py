@@ -206,10 +206,11 @@ from slipway.dataplane.base import PlaneConfig
 from slipway.dataplane.native import NativePlane
 from slipway.servables import ServableId
 plane = NativePlane(PlaneConfig(rest_port=0))
-plane.load(ServableId("half", 123), Path({str(saved_models.version("half", 123))!r}))
+path = Path({str(saved_models.version("half", 123))!r})
+plane.load(ServableId("half", 123), path)
 import tensorflow as tf
 print(tf.constant([1.0, 2.0]).numpy().sum(), tf.saved_model.contains_saved_model("."))
-plane.unload(ServableId("half", 123))
+plane.unload(ServableId("half", 123), path)
 """
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False

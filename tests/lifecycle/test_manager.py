@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import Code, DataLossError
-from slipway.lifecycle.manager import Manager
+from slipway.lifecycle.manager import Manager, Wanted
 from slipway.lifecycle.retry import Backoff
 from slipway.servables import ServableId, State, VersionStatus
 from slipway.testing import FakeLoader
@@ -189,5 +189,87 @@ def test_wanting_what_is_wanted_already_wakes_nobody(loader: FakeLoader) -> None
         subject.aspire("m", paths(1))
         assert len(changes) == 2
         assert loader.calls == ["load {name: m version: 1}"]
+    finally:
+        subject.close()
+
+
+def test_a_version_from_another_folder_is_loaded_before_the_first_is_unloaded(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.aspire("m", paths(1))
+    wait_until(lambda: loader.routes == {"m": [1]}, "the load")
+    loader.gate.clear()
+    manager.aspire("m", {1: Path("/elsewhere/1")})
+    wait_until(lambda: len(loader.calls) == 2, "the second load")
+    assert states(manager) == {1: State.AVAILABLE}
+    loader.gate.set()
+    wait_until(lambda: len(loader.calls) == 3, "the unload")
+    assert [call.split()[0] for call in loader.calls] == ["load", "load", "unload"]
+    assert [] not in [routes["m"] for routes in loader.history[1:]]
+    wait_until(lambda: loader.paths == {"m": {1: Path("/elsewhere/1")}}, "the switch")
+
+
+def test_a_failed_version_is_tried_at_once_from_another_folder(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    servable = ServableId("m", 1)
+    loader.failures[servable] = DataLossError("broken")
+    manager.aspire("m", paths(1))
+    wait_until(lambda: states(manager) == {1: State.END}, "the failure")
+    del loader.failures[servable]
+    manager.aspire("m", {1: Path("/elsewhere/1")})
+    wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")
+
+
+def test_folders_that_change_faster_than_they_load_end_at_the_last(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.aspire("m", paths(1))
+    wait_until(lambda: loader.routes == {"m": [1]}, "the load")
+    loader.gate.clear()
+    for folder in ("b", "c"):
+        manager.aspire("m", {1: Path(f"/{folder}/1")})
+    manager.aspire("m", paths(1))
+    loader.gate.set()
+    wait_until(
+        lambda: loader.paths == {"m": paths(1)} and loader.calls.count(unload(1)) == 2,
+        "what is wanted no more to leave",
+    )
+    assert [] not in [routes["m"] for routes in loader.history[1:]]
+
+
+def unload(number: int) -> str:
+    return f"unload {{name: m version: {number}}}"
+
+
+def test_models_that_are_configured_no_more_are_unloaded_and_still_reported(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.configure({"m": Wanted(paths(1)), "n": Wanted({1: Path("/models/n/1")})})
+    wait_until(lambda: loader.routes == {"m": [1], "n": [1]}, "the loads")
+    manager.configure({"n": Wanted(None)})
+    wait_until(lambda: states(manager) == {1: State.END}, "the unload")
+    assert loader.routes == {"n": [1]}
+    assert states(manager, "n") == {1: State.AVAILABLE}
+
+
+def test_a_label_moves_when_its_version_answers(loader: FakeLoader, manager: Manager) -> None:
+    manager.configure({"m": Wanted(paths(1), {"stable": 1})})
+    wait_until(lambda: loader.labels == {"m": {"stable": 1}}, "the label")
+    loader.gate.clear()
+    manager.configure({"m": Wanted(paths(1, 2), {"stable": 2, "canary": 2})})
+    assert loader.labels == {"m": {"stable": 1}}
+    loader.gate.set()
+    wait_until(lambda: loader.labels == {"m": {"stable": 2, "canary": 2}}, "the label to move")
+    assert loader.routes == {"m": [1, 2]}
+
+
+def test_labels_on_what_is_not_there_are_published_where_that_is_allowed(
+    loader: FakeLoader,
+) -> None:
+    subject = Manager(loader, allow_unavailable_labels=True)
+    try:
+        subject.configure({"m": Wanted({}, {"later": 7})})
+        assert loader.labels == {"m": {"later": 7}}
     finally:
         subject.close()

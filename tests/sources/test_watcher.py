@@ -36,6 +36,12 @@ def manager() -> Iterator[Manager]:
     manager.close()
 
 
+def following(source: FakeSource, manager: Manager) -> Watcher:
+    watcher = Watcher(manager)
+    watcher.follow([source])
+    return watcher
+
+
 def of(*numbers: int) -> Found:
     return Found({number: Path(f"/models/m/{number}") for number in numbers})
 
@@ -45,7 +51,7 @@ def states(manager: Manager) -> dict[int, State]:
 
 
 def test_nothing_is_aspired_before_there_is_a_version(source: FakeSource, manager: Manager) -> None:
-    watcher = Watcher([source], manager)
+    watcher = following(source, manager)
     watcher.poll()
     assert manager.statuses() == {}
     source.found = of(1)
@@ -56,7 +62,7 @@ def test_nothing_is_aspired_before_there_is_a_version(source: FakeSource, manage
 def test_when_all_versions_are_gone_the_model_is_unloaded(
     source: FakeSource, manager: Manager
 ) -> None:
-    watcher = Watcher([source], manager)
+    watcher = following(source, manager)
     for source.found, state in ((of(1), State.AVAILABLE), (of(), State.END)):
         watcher.poll()
         wait_until(lambda: states(manager) == {1: state}, state)  # noqa: B023
@@ -65,7 +71,7 @@ def test_when_all_versions_are_gone_the_model_is_unloaded(
 def test_the_last_version_answers_after_its_removal_until_an_incomplete_one_can_take_over(
     source: FakeSource, manager: Manager
 ) -> None:
-    watcher = Watcher([source], manager)
+    watcher = following(source, manager)
     source.found = of(1)
     watcher.poll()
     wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")
@@ -82,7 +88,7 @@ def test_the_last_version_answers_after_its_removal_until_an_incomplete_one_can_
 def test_when_an_incomplete_version_vanishes_too_the_model_is_unloaded(
     source: FakeSource, manager: Manager
 ) -> None:
-    watcher = Watcher([source], manager)
+    watcher = following(source, manager)
     source.found = of(1)
     watcher.poll()
     wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")
@@ -92,7 +98,7 @@ def test_when_an_incomplete_version_vanishes_too_the_model_is_unloaded(
 
 
 def test_a_base_path_that_vanishes_changes_nothing(source: FakeSource, manager: Manager) -> None:
-    watcher = Watcher([source], manager)
+    watcher = following(source, manager)
     source.found = of(1)
     watcher.poll()
     wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")
@@ -105,7 +111,8 @@ def test_what_is_waited_for_is_said_at_the_second_poll_and_now_and_then(
     source: FakeSource, manager: Manager, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 0.0
-    watcher = Watcher([source], manager, reminder_s=10, clock=lambda: now)
+    watcher = Watcher(manager, reminder_s=10, clock=lambda: now)
+    watcher.follow([source])
     source.found = Found({}, {7: "variables/variables.index is missing"})
     for now in (0.0, 1.0, 10.9, 11.0, 12.0):  # noqa: B007
         watcher.poll()

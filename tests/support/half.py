@@ -13,10 +13,10 @@ def load(plane: DataPlane, models: SavedModels, *versions: int) -> None:
         plane.load(ServableId(HALF, number), models.version("half", number))
 
 
-def publish(plane: DataPlane, *versions: int, **labels: int) -> None:
+def publish(plane: DataPlane, models: SavedModels, *versions: int, **labels: int) -> None:
     """Route to these loaded versions, and to no other."""
     plane.publish(
-        {HALF: versions},
+        {HALF: {number: models.version("half", number) for number in versions}},
         {HALF: labels},
         {HALF: [VersionStatus(number, State.AVAILABLE) for number in versions]},
     )

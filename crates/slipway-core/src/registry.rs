@@ -4,6 +4,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -134,21 +135,27 @@ impl Snapshot {
     }
 }
 
-/// One model as the control plane wants it published, with its routes by number.
+/// One model as the control plane wants it published.
 #[derive(Clone, Debug, Default)]
 pub struct Publication {
     pub configured: bool,
-    pub routes: Vec<i64>,
+    /// The folder that each version which answers was loaded from.
+    pub routes: BTreeMap<i64, PathBuf>,
     pub labels: HashMap<String, i64>,
     pub statuses: Vec<VersionStatus>,
 }
 
 /// The servables in memory and the current snapshot. Readers of the snapshot never wait.
+///
+/// A version may be in memory from two folders at once, while one takes the place of the other.
 #[derive(Debug, Default)]
 pub struct Registry {
     current: ArcSwap<Snapshot>,
-    loaded: Mutex<HashMap<ServableId, Loaded>>,
+    loaded: Mutex<HashMap<Key, Loaded>>,
 }
+
+/// A version, and the folder it was loaded from.
+type Key = (ServableId, PathBuf);
 
 #[derive(Debug)]
 struct Loaded {
@@ -162,14 +169,21 @@ impl Registry {
         self.current.load()
     }
 
-    /// Keeps a servable, with the receiver that `Servable::new` gave; no request reaches it yet.
+    /// Keeps a servable that was loaded from `path`, with the receiver that `Servable::new` gave; no
+    /// request reaches it yet.
     ///
     /// # Errors
-    /// FAILED_PRECONDITION when one of the same id is there.
-    pub fn insert(&self, servable: Servable, gone: mpsc::Receiver<Box<dyn Backend>>) -> Result<()> {
-        match self.loaded().entry(servable.id().clone()) {
+    /// FAILED_PRECONDITION when the same is there.
+    pub fn insert(
+        &self,
+        servable: Servable,
+        path: PathBuf,
+        gone: mpsc::Receiver<Box<dyn Backend>>,
+    ) -> Result<()> {
+        match self.loaded().entry((servable.id().clone(), path)) {
             Entry::Occupied(there) => {
-                Err(Error::failed_precondition(format!("{} is loaded already", there.key())))
+                let (id, _) = there.key();
+                Err(Error::failed_precondition(format!("{id} is loaded already")))
             }
             Entry::Vacant(free) => {
                 free.insert(Loaded { servable: Arc::new(servable), gone });
@@ -183,20 +197,21 @@ impl Registry {
     ///
     /// # Errors
     /// NOT_FOUND when it is not loaded, FAILED_PRECONDITION while it is routed to.
-    pub fn remove(&self, id: &ServableId) -> Result<mpsc::Receiver<Box<dyn Backend>>> {
+    pub fn remove(&self, id: &ServableId, path: &Path) -> Result<mpsc::Receiver<Box<dyn Backend>>> {
         let mut loaded = self.loaded();
-        let routed = self
-            .snapshot()
-            .models
-            .get(&id.model)
-            .is_some_and(|model| model.routes.contains_key(&id.version));
-        if routed {
+        let key = (id.clone(), path.to_owned());
+        let there = loaded.get(&key).ok_or_else(|| Error::not_found(not_loaded(id)))?;
+        let snapshot = self.snapshot();
+        let model = snapshot.models.get(&id.model);
+        let route = model.and_then(|model| model.routes.get(&id.version));
+        if route.is_some_and(|route| Arc::ptr_eq(route, &there.servable)) {
             return Err(Error::failed_precondition(format!("{id} still answers requests")));
         }
-        let removed = loaded.remove(id).ok_or_else(|| Error::not_found(not_loaded(id)))?;
+        drop(snapshot);
+        let removed = loaded.remove(&key);
         // What is left of the version is dropped without the lock.
         drop(loaded);
-        Ok(removed.gone)
+        removed.map(|removed| removed.gone).ok_or_else(|| Error::not_found(not_loaded(id)))
     }
 
     /// Replaces the snapshot at once and whole.
@@ -206,10 +221,10 @@ impl Registry {
     pub fn publish(&self, models: HashMap<String, Publication>) -> Result<()> {
         let loaded = self.loaded();
         let model = |name: &str, publication: Publication| {
-            let route = |version| {
-                let id = ServableId { model: name.to_owned(), version };
-                let found = loaded.get(&id);
-                let found = found.ok_or_else(|| Error::failed_precondition(not_loaded(&id)))?;
+            let route = |(version, path)| {
+                let key = (ServableId { model: name.to_owned(), version }, path);
+                let found = loaded.get(&key);
+                let found = found.ok_or_else(|| Error::failed_precondition(not_loaded(&key.0)))?;
                 Ok((version, Arc::clone(&found.servable)))
             };
             let routes = publication.routes.into_iter().map(route).collect::<Result<_>>()?;
@@ -226,7 +241,7 @@ impl Registry {
         Ok(())
     }
 
-    fn loaded(&self) -> MutexGuard<'_, HashMap<ServableId, Loaded>> {
+    fn loaded(&self) -> MutexGuard<'_, HashMap<Key, Loaded>> {
         // The map is whole between any two of its operations, so a panic elsewhere does not spoil it.
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,10 +278,19 @@ mod tests {
         Servable::new(id(version), Default::default(), Default::default(), Box::new(Nothing))
     }
 
-    fn routing(routes: &[i64]) -> HashMap<String, Publication> {
-        let publication =
-            Publication { configured: true, routes: routes.into(), ..Publication::default() };
+    fn routing(routes: &[(i64, &str)]) -> HashMap<String, Publication> {
+        let routes = routes.iter().map(|&(version, path)| (version, path.into())).collect();
+        let publication = Publication { configured: true, routes, ..Publication::default() };
         [("m".to_owned(), publication)].into()
+    }
+
+    fn insert(registry: &Registry, version: i64, path: &str) {
+        let (servable, gone) = servable(version);
+        registry.insert(servable, path.into(), gone).unwrap();
+    }
+
+    fn latest(registry: &Registry) -> Arc<Servable> {
+        Arc::clone(registry.snapshot().servable("m", &VersionChoice::Latest).unwrap())
     }
 
     fn ended(version: i64) -> VersionStatus {
@@ -340,26 +364,40 @@ mod tests {
     #[test]
     fn a_route_to_what_is_not_loaded_changes_nothing() {
         let registry = Registry::default();
-        let (servable, gone) = servable(1);
-        registry.insert(servable, gone).unwrap();
-        registry.publish(routing(&[1])).unwrap();
-        assert!(registry.publish(routing(&[1, 2])).is_err());
-        assert!(registry.snapshot().servable("m", &VersionChoice::Latest).is_ok());
+        insert(&registry, 1, "a");
+        registry.publish(routing(&[(1, "a")])).unwrap();
+        assert!(registry.publish(routing(&[(1, "a"), (2, "a")])).is_err());
+        assert!(registry.publish(routing(&[(1, "b")])).is_err());
+        assert_eq!(latest(&registry).id().version, 1);
     }
 
     #[test]
     fn a_version_is_gone_when_its_last_request_has_let_go() {
         let registry = Registry::default();
-        let (servable, gone) = servable(1);
-        registry.insert(servable, gone).unwrap();
-        registry.publish(routing(&[1])).unwrap();
-        assert!(registry.remove(&id(1)).is_err(), "it is still routed to");
-        let held = Arc::clone(registry.snapshot().servable("m", &VersionChoice::Latest).unwrap());
+        insert(&registry, 1, "a");
+        registry.publish(routing(&[(1, "a")])).unwrap();
+        let remove = || registry.remove(&id(1), Path::new("a"));
+        assert!(remove().is_err(), "it is still routed to");
+        let held = latest(&registry);
         registry.publish(routing(&[])).unwrap();
-        let gone = registry.remove(&id(1)).unwrap();
+        let gone = remove().unwrap();
         assert!(gone.try_recv().is_err());
         drop(held);
         assert!(gone.recv().is_ok());
-        assert!(registry.remove(&id(1)).is_err(), "it is gone");
+        assert!(remove().is_err(), "it is gone");
+    }
+
+    #[test]
+    fn a_version_from_another_folder_takes_the_place_of_the_first() {
+        let registry = Registry::default();
+        insert(&registry, 1, "a");
+        registry.publish(routing(&[(1, "a")])).unwrap();
+        let first = latest(&registry);
+        insert(&registry, 1, "b");
+        assert!(Arc::ptr_eq(&latest(&registry), &first));
+        registry.publish(routing(&[(1, "b")])).unwrap();
+        assert!(!Arc::ptr_eq(&latest(&registry), &first));
+        drop(registry.remove(&id(1), Path::new("a")).unwrap());
+        assert!(registry.remove(&id(1), Path::new("b")).is_err(), "it is routed to");
     }
 }

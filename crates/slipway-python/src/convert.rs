@@ -2,6 +2,7 @@
 //! Values that cross the boundary: messages and signatures as dicts, and what is published.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -54,7 +55,7 @@ impl TryFrom<PyVersionStatus> for VersionStatus {
 
 /// One publication a model, from the three maps of `Server.publish`.
 pub(crate) fn publications(
-    routes: HashMap<String, Vec<i64>>,
+    routes: HashMap<String, BTreeMap<i64, PathBuf>>,
     labels: HashMap<String, HashMap<String, i64>>,
     statuses: HashMap<String, Vec<PyVersionStatus>>,
 ) -> PyResult<HashMap<String, Publication>> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `slipway._native.Server`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Server {
     fn publish(
         &self,
         py: Python<'_>,
-        routes: HashMap<String, Vec<i64>>,
+        routes: HashMap<String, BTreeMap<i64, PathBuf>>,
         labels: HashMap<String, HashMap<String, i64>>,
         statuses: HashMap<String, Vec<PyVersionStatus>>,
     ) -> PyResult<()> {
@@ -124,10 +124,10 @@ impl Server {
         detached(py, || self.server.publish(models))
     }
 
-    fn unload(&self, py: Python<'_>, model: String, version: i64) -> PyResult<()> {
+    fn unload(&self, py: Python<'_>, model: String, version: i64, path: PathBuf) -> PyResult<()> {
         let id = ServableId { model, version };
         detached(py, || {
-            let gone = self.server.registry().remove(&id)?;
+            let gone = self.server.registry().remove(&id, &path)?;
             // The last request to let go sends the backend here, to be freed where that may take
             // its time.
             drop(gone.recv());
@@ -163,7 +163,7 @@ impl Server {
         };
         let library = Library::load(&self.library)?;
         let (servable, gone) = slipway_tensorflow::load(library, id, path, &options)?;
-        self.server.registry().insert(servable, gone)
+        self.server.registry().insert(servable, path.to_owned(), gone)
     }
 }
 

@@ -1,14 +1,22 @@
-"""From flags and environment to a configuration: flags win."""
+"""From flags, files and environment to a configuration: flags win."""
 
 from collections.abc import Mapping
 from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
 
+from slipway.config.models import (
+    check_models,
+    check_platforms,
+    local_path,
+    read_model_config_file,
+    read_models,
+)
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig, ServeConfig
 from slipway.dataplane.base import Limits, PlaneConfig
-from slipway.errors import ConfigError
+from slipway.errors import ConfigError, ServingError
+from slipway.lifecycle.manager import LOAD_THREADS
 from slipway.lifecycle.retry import Backoff
 
 # What the Docker image of TensorFlow Serving sets.
@@ -18,23 +26,27 @@ _DOCKER_REST_PORT = 8501
 
 
 def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> ServeConfig:
-    """Return the configuration that flags and environment ask for.
+    """Return the configuration that flags, files and environment ask for.
 
     Without model flags, MODEL_NAME and MODEL_BASE_PATH mean what they mean to TensorFlow Serving's
     Docker image: the model is at MODEL_BASE_PATH/MODEL_NAME, and REST is on. Raises ConfigError.
     """
     rest_port = options.rest_api_port
-    if options.model_base_path is not None:
-        model = ModelConfig(options.model_name or "default", Path(options.model_base_path))
+    model_root = Path(options.model_root).absolute() if options.model_root else None
+    file = Path(options.model_config_file) if options.model_config_file else None
+    if file:
+        models = _models_of_file(file, model_root)
+    elif options.model_base_path is not None:
+        models = (_single(options.model_name or "default", options.model_base_path, model_root),)
     elif options.model_name is None and {"MODEL_NAME", "MODEL_BASE_PATH"} & environ.keys():
         name = environ.get("MODEL_NAME", _DOCKER_NAME)
-        base_path = Path(environ.get("MODEL_BASE_PATH", _DOCKER_BASE_PATH))
-        model = ModelConfig(name, base_path / name)
+        base_path = environ.get("MODEL_BASE_PATH", _DOCKER_BASE_PATH)
+        models = (_single(name, f"{base_path}/{name}", model_root),)
         rest_port = _DOCKER_REST_PORT if rest_port is None else rest_port
     else:
         raise ConfigError(
-            "No model to serve. Name its folder with --model_base_path=/path/to/model, or set "
-            "MODEL_BASE_PATH and MODEL_NAME."
+            "No model to serve. Name its folder with --model_base_path=/path/to/model or several "
+            "models in a --model_config_file, or set MODEL_BASE_PATH and MODEL_NAME."
         )
     if not options.port and not rest_port:
         raise ConfigError("Neither gRPC nor REST has a port. Give --port or --rest_api_port.")
@@ -50,13 +62,42 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
     )
     interval_s = max(0.0, options.load_retry_interval_micros / 1e6)
     poll_wait_s = options.file_system_poll_wait_seconds
+    config_poll_wait_s = options.model_config_file_poll_wait_seconds
     return ServeConfig(
         plane=plane,
-        models=(model,),
+        models=models,
         backoff=Backoff(interval_s, patience=options.max_num_load_retries),
         poll_wait_s=poll_wait_s if poll_wait_s > 0 else None,
         shutdown_grace_s=options.shutdown_grace_s,
+        model_config_file=file,
+        config_poll_wait_s=config_poll_wait_s if config_poll_wait_s > 0 else None,
+        model_root=model_root,
+        allow_unavailable_labels=options.allow_version_labels_for_unavailable_models,
+        load_threads=options.num_load_threads or LOAD_THREADS,
+        unload_threads=options.num_unload_threads or LOAD_THREADS,
+        serve_while_loading=options.serve_while_loading,
     )
+
+
+def _models_of_file(file: Path, model_root: Path | None) -> tuple[ModelConfig, ...]:
+    config = read_model_config_file(file)
+    try:
+        models = read_models(config, model_root)
+        check_platforms(models, {})
+    except ServingError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    return models
+
+
+def _single(name: str, base_path: str, model_root: Path | None) -> ModelConfig:
+    try:
+        model = ModelConfig(name, local_path(name, base_path))
+        check_models([model], model_root)
+    except ServingError as error:
+        is_relative = "://" not in base_path and not Path(base_path).is_absolute()
+        hint = f". Try {Path(base_path).absolute()}" if is_relative else ""
+        raise ConfigError(f"{error}{hint}") from error
+    return model
 
 
 def _host(text: str) -> str:

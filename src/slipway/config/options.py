@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.dataplane.base import Limits
+from slipway.lifecycle.manager import LOAD_THREADS
 
 LIMITS = Limits()
 DAY_S = 86400.0
@@ -44,6 +45,42 @@ class ServeOptions(BaseModel):
     model_base_path: str | None = Field(
         None,
         description="Absolute path of the folder that holds the model's numbered versions.",
+    )
+    model_config_file: str | None = Field(
+        None,
+        description="File with a ModelServerConfig in protobuf's text format: several models, with "
+        "version policies and labels. Takes the place of --model_name and --model_base_path.",
+    )
+    model_config_file_poll_wait_seconds: int = Field(
+        0,
+        description="Seconds between two readings of that file; 0 to read it once.",
+    )
+    model_root: str | None = Field(
+        None,
+        description="Folder that all base paths must be under, also those of a reload. Not a flag "
+        "of the original. Default: any folder.",
+    )
+    allow_version_labels_for_unavailable_models: bool = Field(
+        False,
+        description="Accept a new label for a version that is not there.",
+    )
+    serve_while_loading: bool = Field(
+        False,
+        description="Open the ports at once, and answer NOT_FOUND for models that are still "
+        "loading. Not a flag of the original, which opens them when all models are loaded.",
+    )
+    num_load_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Versions that may be loaded at the same time; 0 for as many as there are, up "
+        f"to {LOAD_THREADS}.",
+    )
+    num_unload_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Versions that may be unloaded at the same time; 0 as above.",
     )
     max_message_bytes: int = Field(
         LIMITS.max_message_bytes,

@@ -1,30 +1,26 @@
-"""The configuration of a server: frozen, made of small parts, valid once it exists."""
+"""The configuration of a server: frozen, made of small parts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from slipway.dataplane.base import PlaneConfig
-from slipway.errors import ConfigError
+from slipway.lifecycle.manager import LOAD_THREADS
 from slipway.lifecycle.retry import Backoff
-from slipway.lifecycle.version_policy import Latest
+from slipway.lifecycle.version_policy import Latest, VersionPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """One model: its name in requests, and where its versions are. Raises ConfigError."""
+    """One model: its name in requests, and where its versions are."""
 
     name: str
     base_path: Path
-    policy: Latest = field(default_factory=Latest)
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise ConfigError("A model has an empty name. Give it one with --model_name.")
-        if not self.base_path.is_absolute():
-            raise ConfigError(
-                f"Expected model {self.name} to have an absolute path; got "
-                f"base_path()={self.base_path}. Try {self.base_path.absolute()}"
-            )
+    policy: VersionPolicy = field(default_factory=Latest)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    platform: str = "tensorflow"
+    logs_requests: bool = False
+    """Whether it has a `logging_config`, which has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +34,14 @@ class ServeConfig:
     poll_wait_s: float | None
     """Seconds between two looks for new versions; None to look no more once the server is up."""
     shutdown_grace_s: float
+    model_config_file: Path | None = None
+    """Where `models` came from."""
+    config_poll_wait_s: float | None = None
+    """Seconds between two readings of that file; None to read it once."""
+    model_root: Path | None = None
+    """The folder that all base paths must be under."""
+    allow_unavailable_labels: bool = False
+    load_threads: int = LOAD_THREADS
+    unload_threads: int = LOAD_THREADS
+    serve_while_loading: bool = False
+    """Whether the ports open at once, and not when the models are loaded."""

@@ -8,7 +8,7 @@ with. It is not made to be fast, and does not bound what it reads.
 import json
 import re
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -52,9 +52,17 @@ class MemoryModel:
     inputs: Mapping[str, type[np.generic]]
 
 
+@dataclass(eq=False)
+class _Loaded:
+    """A version from one folder, and the requests that hold it."""
+
+    model: MemoryModel
+    running: int = 0
+
+
 @dataclass(frozen=True)
 class _Snapshot:
-    routes: Mapping[str, Mapping[int, MemoryModel]]
+    routes: Mapping[str, Mapping[int, _Loaded]]
     labels: Mapping[str, Mapping[str, int]]
     statuses: Mapping[str, Sequence[VersionStatus]]
 
@@ -67,8 +75,7 @@ class MemoryPlane:
         self._open_model = open_model
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._loaded: dict[ServableId, MemoryModel] = {}
-        self._running: dict[ServableId, int] = {}
+        self._loaded: dict[tuple[ServableId, Path], _Loaded] = {}
         self._snapshot = _Snapshot({}, {}, {})
         self._http: ThreadingHTTPServer | None = None
 
@@ -89,22 +96,24 @@ class MemoryPlane:
         except OSError as error:
             raise NotFoundError(f"{path} is no model: {error}") from error
         with self._lock:
-            if servable in self._loaded:
+            if (servable, path) in self._loaded:
                 raise FailedPreconditionError(f"{servable} is loaded already")
-            self._loaded[servable] = model
-            self._running[servable] = 0
+            self._loaded[servable, path] = _Loaded(model)
 
     def publish(
         self,
-        routes: Mapping[str, Collection[int]],
+        routes: Mapping[str, Mapping[int, Path]],
         labels: Mapping[str, Mapping[str, int]],
         statuses: Mapping[str, Sequence[VersionStatus]],
     ) -> None:
         with self._lock:
             self._snapshot = _Snapshot(
                 {
-                    model: {number: self._model(ServableId(model, number)) for number in numbers}
-                    for model, numbers in routes.items()
+                    model: {
+                        number: self._find(ServableId(model, number), path)
+                        for number, path in versions.items()
+                    }
+                    for model, versions in routes.items()
                 },
                 {model: dict(versions) for model, versions in labels.items()},
                 {
@@ -113,16 +122,17 @@ class MemoryPlane:
                 },
             )
 
-    def unload(self, servable: ServableId) -> None:
+    def unload(self, servable: ServableId, path: Path) -> None:
         with self._lock:
-            if servable not in self._loaded:
+            if (servable, path) not in self._loaded:
                 raise NotFoundError(f"{servable} is not loaded")
-            if servable.version in self._snapshot.routes.get(servable.model, {}):
+            loaded = self._loaded[servable, path]
+            routes = self._snapshot.routes.get(servable.model, {})
+            if routes.get(servable.version) is loaded:
                 raise FailedPreconditionError(f"{servable} still answers requests")
             # From here on it cannot be routed to again.
-            del self._loaded[servable]
-            self._idle.wait_for(lambda: self._running[servable] == 0)
-            del self._running[servable]
+            del self._loaded[servable, path]
+            self._idle.wait_for(lambda: loaded.running == 0)
 
     def drain(self, timeout_s: float) -> bool:
         http, self._http = self._http, None
@@ -134,10 +144,10 @@ class MemoryPlane:
         closing.join(timeout_s)
         return not closing.is_alive()
 
-    def _model(self, servable: ServableId) -> MemoryModel:
-        if servable not in self._loaded:
+    def _find(self, servable: ServableId, path: Path) -> _Loaded:
+        if (servable, path) not in self._loaded:
             raise FailedPreconditionError(f"{servable} is not loaded")
-        return self._loaded[servable]
+        return self._loaded[servable, path]
 
     def status(self, name: str, version: int | None, label: str | None) -> dict[str, Any]:
         """Return the JSON of a status request. Raises ServingError."""
@@ -167,17 +177,16 @@ class MemoryPlane:
         """Return the JSON of a predict request. Raises ServingError."""
         request = _parse(body)
         with self._lock:
-            servable = self._servable(name, version, label)
-            model = self._snapshot.routes[servable.model][servable.version]
-            self._running[servable] += 1
+            loaded = self._route(name, version, label)
+            loaded.running += 1
         try:
-            return _answer(model, request)
+            return _answer(loaded.model, request)
         finally:
             with self._lock:
-                self._running[servable] -= 1
+                loaded.running -= 1
                 self._idle.notify_all()
 
-    def _servable(self, name: str, version: int | None, label: str | None) -> ServableId:
+    def _route(self, name: str, version: int | None, label: str | None) -> _Loaded:
         if label is not None:
             version = self._labelled(name, label)
         routes = self._snapshot.routes.get(name, {})
@@ -187,7 +196,7 @@ class MemoryPlane:
             version = max(routes)
         if version not in routes:
             raise NotFoundError(f"Servable not found for request: Specific({name}, {version})")
-        return ServableId(name, version)
+        return routes[version]
 
     def _labelled(self, name: str, label: str) -> int:
         version = self._snapshot.labels.get(name, {}).get(label)

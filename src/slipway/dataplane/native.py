@@ -1,7 +1,7 @@
 """The Rust plane: the one module that imports `_native`."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +48,18 @@ class NativePlane:
 
     def publish(
         self,
-        routes: Mapping[str, Collection[int]],
+        routes: Mapping[str, Mapping[int, Path]],
         labels: Mapping[str, Mapping[str, int]],
         statuses: Mapping[str, Sequence[VersionStatus]],
     ) -> None:
         self._server.publish(
-            {model: list(versions) for model, versions in routes.items()},
+            {model: dict(versions) for model, versions in routes.items()},
             {model: dict(versions) for model, versions in labels.items()},
             {model: list(versions) for model, versions in statuses.items()},
         )
 
-    def unload(self, servable: ServableId) -> None:
-        self._server.unload(servable.model, servable.version)
+    def unload(self, servable: ServableId, path: Path) -> None:
+        self._server.unload(servable.model, servable.version, path)
 
     def drain(self, timeout_s: float) -> bool:
         return self._server.drain(timeout_s)

@@ -1,6 +1,6 @@
 """What the manager needs of whatever holds the models."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from slipway.servables import ServableId, VersionStatus
 class Loader(Protocol):
     """Puts versions into memory, routes requests to them, and takes them out again.
 
+    A version may be in memory from two folders at once, while one takes the place of the other.
     Called by the manager only: `load` and `unload` from its worker threads, for different
     servables at once; `publish` from one thread at a time.
     """
@@ -23,19 +24,20 @@ class Loader(Protocol):
 
     def publish(
         self,
-        routes: Mapping[str, Collection[int]],
+        routes: Mapping[str, Mapping[int, Path]],
         labels: Mapping[str, Mapping[str, int]],
         statuses: Mapping[str, Sequence[VersionStatus]],
     ) -> None:
         """Answer requests from these versions, labels and statuses from now on, all at once.
 
-        `routes` has every configured model, one that cannot answer with no version. Raises
-        FailedPreconditionError, and changes nothing, when a route leads to what is not loaded.
+        `routes` has every configured model, one that cannot answer with no version, and for each
+        version the folder it was loaded from. Raises FailedPreconditionError, and changes nothing,
+        when a route leads to what is not loaded.
         """
         ...
 
-    def unload(self, servable: ServableId) -> None:
-        """Wait until no request holds the version any more, then give its memory back.
+    def unload(self, servable: ServableId, path: Path) -> None:
+        """Wait until no request holds what was loaded from `path`, then give its memory back.
 
         Raises NotFoundError when it is not loaded, FailedPreconditionError while it is routed to.
         """

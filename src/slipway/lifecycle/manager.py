@@ -3,26 +3,42 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from slipway.errors import InternalError, ServingError
+from slipway.lifecycle.labels import effective_labels
 from slipway.lifecycle.loader import Loader
-from slipway.lifecycle.policy import KeepAvailable, Load, Policy
+from slipway.lifecycle.policy import Action, KeepAvailable, Load, Policy
 from slipway.lifecycle.retry import Backoff
 from slipway.lifecycle.states import Version
 from slipway.servables import ServableId, State, VersionStatus
 
 logger = logging.getLogger(__name__)
 
+LOAD_THREADS = 32
+
+Versions = Mapping[int, Path]
+"""The folder of each version that is wanted of a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a configuration wants of one model."""
+
+    versions: Versions | None
+    """None leaves them as they are."""
+    labels: Mapping[str, int] = field(default_factory=dict)
+
 
 class Manager:
     """Keeps the state of every version, and is the only one to change it.
 
-    Told which versions are wanted by `aspire`, it asks its policy what to do next and does it on
-    its worker threads: loads of different versions do not wait for each other. A version that
+    Told what is wanted by `configure` and `aspire`, it asks its policy what to do next and does it
+    on its worker threads: loads of different versions do not wait for each other. A version that
     cannot be loaded is tried again by `retry`, when `backoff` says so and as long as it is wanted.
     Each change of a state is published before `on_change` is called, so whoever is woken by it sees
     what requests see. All methods may be called from any thread; none waits for a load.
@@ -34,50 +50,67 @@ class Manager:
         *,
         policy: Policy | None = None,
         backoff: Backoff | None = None,
-        threads: int = 32,
+        load_threads: int = LOAD_THREADS,
+        unload_threads: int = LOAD_THREADS,
+        allow_unavailable_labels: bool = False,
         on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loader = loader
         self._policy = policy or KeepAvailable()
         self._backoff = backoff or Backoff()
+        self._allow_unavailable_labels = allow_unavailable_labels
         self._on_change = on_change
         self._clock = clock
-        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="slipway-load")
+        self._load_workers = ThreadPoolExecutor(load_threads, thread_name_prefix="slipway-load")
+        self._unload_workers = ThreadPoolExecutor(
+            unload_threads, thread_name_prefix="slipway-unload"
+        )
         self._lock = threading.Lock()
-        self._models: dict[str, dict[int, Version]] = {}
-        self._retry_at: dict[ServableId, float] = {}
+        self._models: dict[str, _Model] = {}
+        self._retry_at: dict[Version, float] = {}
 
-    def aspire(self, model: str, versions: Mapping[int, Path]) -> None:
-        """Want exactly these versions of `model`, each in its folder, from now on.
+    def configure(self, models: Mapping[str, Wanted]) -> None:
+        """Serve exactly these models from now on, each as it is wanted.
+
+        The versions of all others are unloaded. Routes and labels change in one step.
+        """
+        with self._lock:
+            for name in models.keys() - self._models.keys():
+                self._models[name] = _Model(name)
+            for name, model in self._models.items():
+                wanted = models.get(name, Wanted({}))
+                model.is_configured = name in models
+                model.labels = dict(wanted.labels)
+                if wanted.versions is not None:
+                    model.aspire(wanted.versions)
+            self._advance(self._models.values())
+        self._on_change()
+
+    def aspire(self, name: str, versions: Versions) -> None:
+        """Want exactly these versions of a model, each in its folder, from now on.
 
         Wanting what is wanted already does nothing, and wakes nobody.
         """
         with self._lock:
-            aspired = {n for n, version in self._models.get(model, {}).items() if version.aspired}
-            if model in self._models and aspired == versions.keys():
+            model = self._models.setdefault(name, _Model(name))
+            if model.is_configured and model.aspired == versions:
                 return
-            known = self._models.setdefault(model, {})
-            for number, path in versions.items():
-                version = known.get(number)
-                if version is None or _is_over(version):
-                    known[number] = Version(ServableId(model, number), path)
-            for number, version in known.items():
-                version.aspired = number in versions
-            self._advance(model)
+            model.is_configured = True
+            model.aspire(versions)
+            self._advance([model])
         self._on_change()
 
     def retry(self) -> None:
         """Begin the attempts that are due for versions that could not be loaded."""
         with self._lock:
             now = self._clock()
-            due = [servable for servable, at in self._retry_at.items() if at <= now]
-            for servable in due:
-                del self._retry_at[servable]
-                version = self._models[servable.model][servable.version]
+            due = [version for version, at in self._retry_at.items() if at <= now]
+            for version in due:
+                del self._retry_at[version]
                 if version.aspired and version.state is State.END:
                     version.try_again()
-                    self._advance(servable.model)
+                    self._advance([self._models[version.servable.model]])
         if due:
             self._on_change()
 
@@ -93,31 +126,29 @@ class Manager:
         with self._lock:
             return {
                 version.servable: version.failures
-                for versions in self._models.values()
-                for version in versions.values()
+                for model in self._models.values()
+                for version in model.versions
                 if version.failures and version.aspired
             }
 
     def close(self) -> None:
         """Start nothing any more and wait for what is being done. Loaded versions stay."""
-        self._workers.shutdown(cancel_futures=True)
+        self._load_workers.shutdown(cancel_futures=True)
+        self._unload_workers.shutdown(cancel_futures=True)
 
-    def _advance(self, model: str) -> None:
-        """Begin whatever can be done about a model, and publish. Called with the lock held."""
-        versions = self._models[model]
-        work: list[tuple[Callable[[Version], None], Version]] = []
-        while action := self._policy.next_action([v.snapshot for v in versions.values()]):
-            version = versions[action.number]
-            if isinstance(action, Load):
-                version.begin_load()
-                work.append((self._load, version))
-            else:
-                version.begin_unload()
-                work.append((self._unload, version))
+    def _advance(self, models: Iterable["_Model"]) -> None:
+        """Begin whatever can be done about some models, and publish. Called with the lock held."""
+        work: list[tuple[ThreadPoolExecutor, Callable[[Version], None], Version]] = []
+        for model in models:
+            for version in model.act_by(self._policy):
+                if version.state is State.LOADING:
+                    work.append((self._load_workers, self._load, version))
+                else:
+                    work.append((self._unload_workers, self._unload, version))
         # Before the work begins: a version can be unloaded once nothing is routed to it.
         self._publish()
-        for deed, version in work:
-            self._workers.submit(self._do, deed, version)
+        for workers, deed, version in work:
+            workers.submit(self._do, deed, version)
 
     def _do(self, deed: Callable[[Version], None], version: Version) -> None:
         try:
@@ -148,11 +179,11 @@ class Manager:
 
     def _fail(self, version: Version, error: ServingError) -> None:
         version.fail_load(error)
-        self._retry_at[version.servable] = self._clock() + self._backoff.pause_s(version.failures)
+        self._retry_at[version] = self._clock() + self._backoff.pause_s(version.failures)
 
     def _unload(self, version: Version) -> None:
         try:
-            self._loader.unload(version.servable)
+            self._loader.unload(version.servable, version.path)
         except Exception:
             logger.exception("Cannot unload %s", version.servable)
         self._settle(version, partial(self._unloaded, version))
@@ -162,28 +193,104 @@ class Manager:
         logger.info("Unloaded servable version %s", version.servable)
         if version.aspired:
             # Wanted again while it was on its way out.
-            versions = self._models[version.servable.model]
-            versions[version.servable.version] = Version(version.servable, version.path)
+            self._models[version.servable.model].renew(version)
 
     def _settle(self, version: Version, move: Callable[[], None]) -> None:
         with self._lock:
             move()
-            self._advance(version.servable.model)
+            self._advance([self._models[version.servable.model]])
 
     def _publish(self) -> None:
-        routes = {
-            model: [number for number, v in versions.items() if v.state is State.AVAILABLE]
-            for model, versions in self._models.items()
-        }
-        self._loader.publish(routes, {}, self._statuses())
+        routes = {}
+        labels = {}
+        for name, model in self._models.items():
+            if not model.is_configured:
+                model.effective_labels = {}
+                continue
+            routes[name] = model.routes
+            model.effective_labels = effective_labels(
+                model.labels,
+                model.effective_labels,
+                routes[name],
+                allow_unavailable=self._allow_unavailable_labels,
+            )
+            labels[name] = model.effective_labels
+        self._loader.publish(routes, labels, self._statuses())
 
     def _statuses(self) -> dict[str, list[VersionStatus]]:
-        return {
-            model: [versions[number].status for number in sorted(versions, reverse=True)]
-            for model, versions in self._models.items()
-        }
+        return {name: model.statuses for name, model in self._models.items() if model.versions}
 
 
-def _is_over(version: Version) -> bool:
-    """Whether a version has had its life: wanted again, it begins a new one."""
-    return version.state is State.END and not version.aspired
+class _Model:
+    """The versions of one model. One number is there twice while its folder is exchanged."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_configured = False
+        self.versions: list[Version] = []
+        """The newest to be wanted last."""
+        self.labels: dict[str, int] = {}
+        """As they are wanted."""
+        self.effective_labels: dict[str, int] = {}
+        """As they were published last."""
+
+    @property
+    def aspired(self) -> dict[int, Path]:
+        return {v.servable.version: v.path for v in self.versions if v.aspired}
+
+    def aspire(self, wanted: Versions) -> None:
+        for version in list(self.versions):
+            number = version.servable.version
+            stays = wanted.get(number) == version.path
+            is_over = version.state is State.END and not (version.aspired and stays)
+            version.aspired = stays
+            # Wanted again, or from elsewhere: it begins a new life below.
+            if is_over and number in wanted:
+                self.versions.remove(version)
+        for number, path in wanted.items():
+            if not any(v.aspired and v.servable.version == number for v in self.versions):
+                self._add(number, path)
+
+    def renew(self, version: Version) -> None:
+        self.versions.remove(version)
+        self._add(version.servable.version, version.path)
+
+    def _add(self, number: int, path: Path) -> None:
+        self.versions.append(Version(ServableId(self.name, number), path))
+
+    def act_by(self, policy: Policy) -> Iterator[Version]:
+        """Begin what the policy wants done, and yield each version that something is done about."""
+        while action := policy.next_action([version.snapshot for version in self.versions]):
+            version = self._subject(action)
+            if isinstance(action, Load):
+                version.begin_load()
+            else:
+                version.begin_unload()
+            yield version
+
+    def _subject(self, action: Action) -> Version:
+        to_load = isinstance(action, Load)
+        return next(
+            version
+            for version in self.versions
+            if version.servable.version == action.number
+            and version.aspired is to_load
+            and version.state is (State.START if to_load else State.AVAILABLE)
+        )
+
+    @property
+    def routes(self) -> dict[int, Path]:
+        """The folder behind each number that answers: of two, the one that is wanted."""
+        ready = [version for version in self.versions if version.state is State.AVAILABLE]
+        ready.sort(key=lambda version: version.aspired)
+        return {version.servable.version: version.path for version in ready}
+
+    @property
+    def statuses(self) -> list[VersionStatus]:
+        """The status of each number, the highest first: of two, that of the one that answers."""
+        by_number: dict[int, Version] = {}
+        for version in self.versions:
+            other = by_number.get(version.servable.version)
+            if other is None or other.state is not State.AVAILABLE or version.snapshot.is_ready:
+                by_number[version.servable.version] = version
+        return [by_number[number].status for number in sorted(by_number, reverse=True)]

@@ -18,6 +18,8 @@ class Found:
     """The folder of each version that should be loaded."""
     waiting: Mapping[int, str] = field(default_factory=dict)
     """Versions that are not complete yet, each with the reason."""
+    absent: frozenset[int] = frozenset()
+    """Versions that are asked for by their number and are not there."""
 
 
 class Source(Protocol):

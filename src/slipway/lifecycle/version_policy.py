@@ -16,3 +16,28 @@ class Latest:
 
     def select(self, existing: Collection[int]) -> frozenset[int]:
         return frozenset(sorted(existing)[-self.count :])
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every version there is."""
+
+    def select(self, existing: Collection[int]) -> frozenset[int]:
+        return frozenset(existing)
+
+
+@dataclass(frozen=True, slots=True)
+class Specific:
+    """These numbers, as far as they exist."""
+
+    numbers: frozenset[int]
+
+    def select(self, existing: Collection[int]) -> frozenset[int]:
+        return self.numbers & frozenset(existing)
+
+    def absent(self, existing: Collection[int]) -> frozenset[int]:
+        """Return the numbers that do not exist."""
+        return self.numbers - frozenset(existing)
+
+
+VersionPolicy = Latest | All | Specific

@@ -3,11 +3,11 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from slipway.lifecycle.source import Found, SourceUnavailableError
+from slipway.lifecycle.version_policy import Specific, VersionPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -17,14 +17,6 @@ _NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 
 Sizes = dict[str, int]
 """The size of each file of a version, by its path below the version's folder."""
-
-
-class VersionPolicy(Protocol):
-    """Says which of the versions that exist are wanted."""
-
-    def select(self, existing: Collection[int]) -> Collection[int]:
-        """Return the wanted ones among `existing`."""
-        ...
 
 
 class DirectorySource:
@@ -52,12 +44,24 @@ class DirectorySource:
         self._doubles: set[tuple[str, str]] = set()
         """Names of one number that were complained of."""
 
+    def with_policy(self, policy: VersionPolicy) -> "DirectorySource":
+        """Return a source of the same folders with another policy, to which what is complete to
+        this one is complete too.
+        """
+        other = DirectorySource(self.model, self._base_path, policy, self._incomplete_reason)
+        other._complete = set(self._complete)
+        other._doubles = set(self._doubles)
+        return other
+
     def poll(self) -> Found:
         """Return the wanted versions that exist now, and those that are still being written.
 
         Raises SourceUnavailableError while the base path does not exist or cannot be read.
         """
         existing = self._folders()
+        absent = (
+            self._policy.absent(existing) if isinstance(self._policy, Specific) else frozenset()
+        )
         self._complete &= set(existing.values())
         waiting: dict[int, str] = {}
         # Only what would be wanted is looked into; where that is not complete, what would be then.
@@ -78,7 +82,7 @@ class DirectorySource:
         self._last_look = {
             path: sizes for path, sizes in self._last_look.items() if path not in self._complete
         }
-        return Found(found, waiting)
+        return Found(found, waiting, absent)
 
     def _folders(self) -> dict[int, Path]:
         try:

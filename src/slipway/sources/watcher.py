@@ -20,19 +20,27 @@ class Watcher:
 
     def __init__(
         self,
-        sources: Sequence[Source],
         manager: Manager,
         *,
         reminder_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sources = sources
+        self._sources: tuple[Source, ...] = ()
+        self.found: dict[str, Found] = {}
+        """What each source had when it was looked at last."""
         self._manager = manager
         self._reminder_s = reminder_s
         self._clock = clock
         self._had_versions: set[str] = set()
         self._reminded_at: dict[str, float | None] = {}
         """When each thing that is waited for was logged last; None when it is new."""
+
+    def follow(self, sources: Sequence[Source]) -> None:
+        """Look at these sources from now on; what is known of those that stay is kept."""
+        stay = {source.model for source in sources if source in self._sources}
+        self._had_versions &= stay
+        self.found = {model: found for model, found in self.found.items() if model in stay}
+        self._sources = tuple(sources)
 
     def poll(self) -> None:
         """Look at every source once."""
@@ -43,6 +51,7 @@ class Watcher:
             except SourceUnavailableError as error:
                 waits.append(str(error))
                 continue
+            self.found[source.model] = found
             waits += _waits(source.model, found)
             if found.wanted:
                 self._had_versions.add(source.model)
@@ -70,5 +79,7 @@ def _waits(model: str, found: Found) -> Iterator[str]:
     """Say what a source waits for."""
     for number, reason in sorted(found.waiting.items()):
         yield f"Version {number} of servable {model} is not complete: {reason}"
-    if not found.wanted and not found.waiting:
+    for number in sorted(found.absent):
+        yield f"Version {number} of servable {model} is requested, and not under its base path"
+    if not (found.wanted or found.waiting or found.absent):
         yield f"No versions of servable {model} found under its base path"
