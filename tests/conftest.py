@@ -1,6 +1,5 @@
 """Models for all tests: exported ones, and the one that comes beside the checkout."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.models import SavedModels
+from tests.support.questions import read
 
 # TensorFlow's C++ code reads it when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -21,12 +21,10 @@ SHARED = ROOT.parent / "shared"
 def saved_models(tmp_path_factory: pytest.TempPathFactory) -> SavedModels:
     """The models of `support/export_models.py`, exported by a process of their own."""
     folder = tmp_path_factory.mktemp("models")
-    script = ROOT / "tests" / "support" / "export_models.py"
-    run = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "tests.support.export_models", str(folder)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    return SavedModels(folder, json.loads((folder / "expected.json").read_text()))
+    return SavedModels(folder, read(folder / "expected.json"))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from tests.support.questions import Question
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,7 @@ class SavedModels:
     """Exported models, and what TensorFlow's own Session.run answers on them."""
 
     folder: Path
-    expected: dict[str, list[dict[str, Any]]]
+    expected: dict[str, list[Question]]
 
     def base_path(self, model: str) -> Path:
         return self.folder / model
