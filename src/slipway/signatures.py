@@ -14,7 +14,8 @@ _DTYPE_NAMES = (
 
 
 def dtype_name(number: int) -> str:
-    """Return the name of a `tensorflow.DataType`."""
+    """Return the name of a `tensorflow.DataType`; a reference, from 100 up, counts as its value."""
+    number -= 100 if number > 100 else 0
     known = 0 <= number < len(_DTYPE_NAMES)
     return _DTYPE_NAMES[number] if known else f"dtype {number}"
 

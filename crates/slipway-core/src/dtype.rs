@@ -14,6 +14,12 @@ macro_rules! dtypes {
                 match number { $($number => Some(DType::$variant),)* _ => None }
             }
 
+            /// The type of the values of a tensor that a model declares: that of a reference variable
+            /// is numbered as the type it refers to, from 100 up.
+            pub fn from_declaration(number: i32) -> Option<DType> {
+                Self::from_number(if number > 100 { number - 100 } else { number })
+            }
+
             /// The name used in messages, such as `float` or `int64`.
             pub fn name(self) -> &'static str {
                 match self { $(DType::$variant => $name),* }
@@ -73,5 +79,12 @@ mod tests {
         }
         assert_eq!(DType::from_number(0), None);
         assert_eq!(DType::from_number(101), None);
+    }
+
+    #[test]
+    fn a_declared_reference_has_values_of_the_type_it_refers_to() {
+        assert_eq!(DType::from_declaration(1), Some(DType::Float));
+        assert_eq!(DType::from_declaration(109), Some(DType::Int64));
+        assert_eq!(DType::from_declaration(100), None);
     }
 }

@@ -66,7 +66,7 @@ impl TensorSpec {
                 "\"{alias}\" is a sparse or composite tensor; only dense tensors can be served"
             )));
         };
-        let dtype = DType::from_number(info.dtype).ok_or_else(|| {
+        let dtype = DType::from_declaration(info.dtype).ok_or_else(|| {
             Error::unimplemented(format!("\"{alias}\" has unsupported dtype number {}", info.dtype))
         })?;
         let shape = info

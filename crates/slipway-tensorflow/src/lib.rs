@@ -2,10 +2,12 @@
 //! SavedModels run by TensorFlow's C API, which is loaded at run time from an installed wheel.
 //!
 //! All `unsafe` code of the workspace is here: `sys` declares the C functions, and `library`,
-//! `status`, `tensor` and `session` make of them values that free themselves.
+//! `status`, `tensor` and `session` make of them values that free themselves. `denormals` sets the
+//! floating point of a thread that runs TensorFlow's ops.
 
 mod bounded;
 mod complete;
+mod denormals;
 mod library;
 mod saved_model;
 mod session;

@@ -9,6 +9,7 @@ use std::ptr;
 use prost::encoding::int32;
 use slipway_core::{Backend, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
 
+use crate::denormals::FlushedDenormals;
 use crate::library::Library;
 use crate::status::Status;
 use crate::sys::{TF_Buffer, TF_Graph, TF_Output, TF_Session, TF_Tensor};
@@ -150,9 +151,7 @@ impl Session {
         let output = TF_Output { oper, index };
         // SAFETY: the operation has an output of this index.
         let number = unsafe { (functions.TF_OperationOutputType)(output) };
-        // A reference variable's type is that of its value, from 100 up.
-        let dtype = DType::from_number(if number > 100 { number - 100 } else { number });
-        if dtype != Some(spec.dtype) {
+        if DType::from_declaration(number) != Some(spec.dtype) {
             return Err(Error::invalid_argument(format!(
                 "\"{}\" is declared {}, but tensor {} is not",
                 spec.alias, spec.dtype, spec.tensor_name
@@ -190,11 +189,11 @@ impl Backend for Session {
             })
             .collect::<Result<Vec<_>>>()?;
         let mut fetched: Vec<*mut TF_Tensor> = vec![ptr::null_mut(); fetches.len()];
-        let options = match executor {
-            Executor::Caller => self.in_caller.raw,
-            Executor::Pool => ptr::null_mut(),
-        };
         let mut status = Status::new(self.library);
+        let (options, flushed) = match executor {
+            Executor::Caller => (self.in_caller.raw, Some(FlushedDenormals::new())),
+            Executor::Pool => (ptr::null_mut(), None),
+        };
         // SAFETY: feeds and fetches belong to this session's graph and are as many as the counts
         // say; the fed tensors outlive the call; fetched ones are ours when it succeeds.
         unsafe {
@@ -213,6 +212,7 @@ impl Backend for Session {
                 status.as_ptr(),
             );
         }
+        drop(flushed);
         let fetched: Vec<RuntimeTensor> = fetched
             .into_iter()
             .filter(|raw| !raw.is_null())

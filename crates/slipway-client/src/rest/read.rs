@@ -43,7 +43,7 @@ pub(super) fn outputs(
 }
 
 fn tensor(value: &Value<'_>, info: &TensorInfo) -> Result<Tensor, Fault> {
-    let dtype = DType::from_number(info.dtype)
+    let dtype = DType::from_declaration(info.dtype)
         .filter(|dtype| dtype.size().is_some() || *dtype == DType::String)
         .ok_or("its dtype cannot be read from JSON")?;
     let mut shape = Vec::new();
