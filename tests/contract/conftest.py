@@ -45,6 +45,7 @@ class Serving:
 
     grpc: str
     rest: str
+    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +66,7 @@ def serving(saved_models: SavedModels) -> Iterator[Serving]:
     addresses = plane.start()
     assert addresses.grpc
     assert addresses.rest
-    yield Serving(addresses.grpc, addresses.rest)
+    yield Serving(addresses.grpc, addresses.rest, saved_models.folder)
     plane.drain(5)
 
 

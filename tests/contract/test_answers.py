@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 import slipway
 from slipway import errors
-from slipway.client.metadata import Signature
+from slipway.signatures import Signature
 from tests.contract.conftest import Serving
-from tests.support.askers import OVER_GRPC, OVER_REST, Ask, RestError
+from tests.support.askers import IN_PROCESS, OVER_GRPC, OVER_REST, Ask, RestError
 from tests.support.models import SavedModels
 from tests.support.questions import Arrays, Question
 from tests.support.rest import ask as ask_rest
@@ -27,7 +27,7 @@ RTOL = {"dense": 1e-6, "network": 1e-6}
 REFUSALS = (RestError, errors.ServingError)
 
 
-@pytest.fixture(params=OVER_GRPC | OVER_REST)
+@pytest.fixture(params=OVER_GRPC | OVER_REST | IN_PROCESS)
 def asker(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -35,7 +35,7 @@ def asker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ask(asker: str, serving: Serving) -> Iterator[Ask]:
-    with (OVER_GRPC | OVER_REST)[asker](serving) as ask:
+    with (OVER_GRPC | OVER_REST | IN_PROCESS)[asker](serving) as ask:
         yield ask
 
 

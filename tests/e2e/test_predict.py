@@ -18,7 +18,7 @@ def half(saved_models: SavedModels) -> Iterator[Serving]:
     base_path = saved_models.base_path("half")
     with ServeProcess("--model_name=half", f"--model_base_path={base_path}") as server:
         server.wait_until_open()
-        yield Serving(server.grpc, server.rest)
+        yield Serving(server.grpc, server.rest, saved_models.folder)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def vocabulary(saved_models: SavedModels) -> Iterator[Serving]:
     base_path = saved_models.base_path("vocabulary")
     with ServeProcess("--model_name=v", f"--model_base_path={base_path}") as server:
         server.wait_until_open()
-        yield Serving(server.grpc, server.rest)
+        yield Serving(server.grpc, server.rest, saved_models.folder)
 
 
 def transports(serving: Serving) -> list[list[str]]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import slipway
-from slipway.client.metadata import TensorSpec
+from slipway.signatures import TensorSpec
 from tests.support.questions import Arrays, numpy_dtype
 from tests.support.rest import Reply, ask
 
@@ -20,12 +21,14 @@ Specs = Mapping[str, TensorSpec]
 
 
 class Addresses(Protocol):
-    """Where a server listens."""
+    """Where a server listens, and the folder of its models."""
 
     @property
     def grpc(self) -> str: ...
     @property
     def rest(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
 
 
 class Ask(Protocol):
@@ -80,6 +83,22 @@ def async_client(address: str) -> Iterator[Ask]:
 
     yield ask_client
     opened.close()
+
+
+@contextmanager
+def in_process(addresses: Addresses) -> Iterator[Ask]:
+    """`slipway.load`, which asks no server."""
+    loaded: dict[str, slipway.SavedModel] = {}
+
+    def ask_loaded(model: str, signature: str, inputs: Arrays) -> Arrays:
+        if model not in loaded:
+            versions = (addresses.folder / model).iterdir()
+            loaded[model] = slipway.load(max(path for path in versions if path.is_dir()))
+        return loaded[model].signatures[signature](**inputs)
+
+    yield ask_loaded
+    for saved_model in loaded.values():
+        saved_model.close()
 
 
 class RestError(Exception):
@@ -195,3 +214,5 @@ OVER_REST: dict[str, Asker] = {
     "Client over REST": lambda addresses: client(f"http://{addresses.rest}"),
     "AsyncClient over REST": lambda addresses: async_client(f"http://{addresses.rest}"),
 }
+
+IN_PROCESS: dict[str, Asker] = {"slipway.load": in_process}
