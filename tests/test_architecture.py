@@ -29,7 +29,7 @@ KNOWS = {
     "saved_model": {"errors", "runtime", "signatures", "arrays", "_native"},
     "models": set[str](),
     "cli": {
-        "errors", "config", "server", "telemetry", "arrays", "client",
+        "errors", "config", "dataplane", "server", "telemetry", "arrays", "client",
     },
 }  # fmt: skip
 

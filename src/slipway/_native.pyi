@@ -12,12 +12,13 @@ from typing import Any, final
 
 from numpy.typing import NDArray
 
-from slipway.dataplane.base import Limits
+from slipway.dataplane.base import PlaneConfig
 from slipway.servables import VersionStatus
 from slipway.signatures import Infos
 
 __all__ = [
     "Connection", "Inbox", "Request", "SavedModel", "Server", "incomplete_reason", "parse_text",
+    "runtime_version",
 ]  # fmt: skip
 
 @final
@@ -26,13 +27,9 @@ class Server:
 
     def __new__(
         cls,
+        config: PlaneConfig,
         *,
-        host: str,
-        grpc_port: int | None,
-        rest_port: int | None,
         library: str | PathLike[str],
-        limits: Limits,
-        rest_timeout_s: float | None,
         on_reload: Callable[[dict[str, Any], float | None], None] | None = None,
     ) -> Server:
         """`library` is TensorFlow's, opened by the first `load`. `on_reload(config, deadline_s)`
@@ -41,8 +38,10 @@ class Server:
         Raises ValueError for a host that is no IP address or a time-out that is no time.
         """
 
-    def start(self) -> tuple[str | None, str | None]:
-        """Opens the ports; returns `host:port` of gRPC and of REST. Raises OSError."""
+    def start(self) -> tuple[str | None, str | None, Path | None]:
+        """Opens the ports; returns `host:port` of gRPC and of REST, and the path of the socket.
+        Raises OSError.
+        """
 
     def load(
         self,
@@ -81,6 +80,9 @@ def incomplete_reason(path: str | PathLike[str]) -> str | None:
     Reads its definition and the index of its variables, but no TensorFlow. Names files relative to
     `path`.
     """
+
+def runtime_version(library: str | PathLike[str]) -> str:
+    """Says which version TensorFlow's library has. Raises FailedPreconditionError."""
 
 def parse_text(message: str, text: str) -> dict[str, Any]:
     """Reads the text form of the protobuf message named `message`. Raises TextFormatError."""

@@ -48,7 +48,10 @@ def test_flags_win_over_the_environment() -> None:
         ({}, "No model to serve. Name its folder with --model_base_path"),
         ({"model_name": "a"}, "No model to serve"),
         ({"model_base_path": "m"}, r"absolute path or URI; got base_path\(\)=m\. Try /"),
-        ({"model_base_path": "/m", "port": 0}, "Neither gRPC nor REST has a port"),
+        (
+            {"model_base_path": "/m", "port": 0},
+            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be",
+        ),
         ({"model_base_path": "/m", "port": 9, "rest_api_port": 9}, "both 9"),
         ({"model_base_path": "/m", "host": "nowhere"}, "--host is 'nowhere'"),
     ],
@@ -69,3 +72,41 @@ def test_every_limit_has_a_flag_and_its_default() -> None:
 def test_the_host_may_be_called_localhost() -> None:
     config = load_serve_config(ServeOptions(model_base_path="/m", host="localhost"), {})
     assert config.plane.host == "127.0.0.1"
+
+
+def test_a_unix_socket_may_stand_in_for_the_port() -> None:
+    options = ServeOptions(model_base_path="/m", port=0, grpc_socket_path="/run/s")
+    plane = load_serve_config(options, {}).plane
+    assert (plane.grpc_port, plane.grpc_socket_path) == (None, Path("/run/s"))
+    assert load_serve_config(ServeOptions(model_base_path="/m"), {}).plane.grpc_socket_path is None
+
+
+def test_a_reload_from_elsewhere_has_to_be_allowed() -> None:
+    options = ServeOptions(model_base_path="/m", allow_remote_reload=True)
+    assert load_serve_config(options, {}).plane.allow_remote_reload
+    assert not load_serve_config(ServeOptions(model_base_path="/m"), {}).plane.allow_remote_reload
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(1500, 1.5), (0, None), (-1, None)])
+def test_a_rest_request_has_the_time_that_is_given(
+    milliseconds: int, seconds: float | None
+) -> None:
+    options = ServeOptions(model_base_path="/m", rest_api_timeout_in_ms=milliseconds)
+    assert load_serve_config(options, {}).plane.rest_timeout_s == seconds
+    assert load_serve_config(ServeOptions(model_base_path="/m"), {}).plane.rest_timeout_s == 30
+
+
+@pytest.mark.parametrize(
+    ("flags", "threads"),
+    [
+        ({}, None),
+        ({"grpc_max_threads": 3}, 3),
+        ({"rest_api_num_threads": 1}, 1),
+        ({"grpc_max_threads": 3, "rest_api_num_threads": 1}, 4),
+    ],
+)
+def test_both_flags_for_threads_size_the_one_pool(
+    flags: dict[str, int], threads: int | None
+) -> None:
+    options = ServeOptions.model_validate({"model_base_path": "/m", **flags})
+    assert load_serve_config(options, {}).plane.run_threads == threads

@@ -1,5 +1,6 @@
 """gRPC as TensorFlow Serving's own client sees it; names of tests are cases of the contract."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -339,6 +340,45 @@ def test_a_new_configuration_goes_to_the_control_plane(stubs: Any) -> None:
     assert 10 < deadline_s < 25
     client.channel.close()
     plane.drain(5)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_new_configuration_from_another_address_has_to_be_allowed(
+    stubs: Any, allowed: bool
+) -> None:
+    host = own_address()
+    config = PlaneConfig(host="0.0.0.0", grpc_port=0, allow_remote_reload=allowed)
+    received: list[Any] = []
+    plane = NativePlane(config, on_reload=lambda config, _: received.append(config))
+    address = plane.start().grpc
+    assert address
+    request = stubs.reload_request()
+    request.config.model_config_list.SetInParent()
+    remote = stubs.OfficialClient(address.replace("0.0.0.0", host))
+    if allowed:
+        assert remote.reload(request).status.error_code == 0
+    else:
+        code, message = refusal(lambda: remote.reload(request))
+        assert code == "PERMISSION_DENIED"
+        assert f"from {host}. Start the server with --allow_remote_reload" in message
+        local = stubs.OfficialClient(address.replace("0.0.0.0", "127.0.0.1"))
+        assert local.reload(request).status.error_code == 0
+        local.channel.close()
+    assert received == [{"model_config_list": {}}]
+    remote.channel.close()
+    plane.drain(5)
+
+
+def own_address() -> str:
+    """Return an address of this machine that is no loopback; skip where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it only has the system choose an address of its own.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        host: str = probe.getsockname()[0]
+    return host
 
 
 def test_without_a_control_plane_that_takes_it_a_new_configuration_is_refused(

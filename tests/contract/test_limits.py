@@ -168,6 +168,16 @@ def test_an_idle_connection_is_closed(serve: Serve) -> None:
                     pass
 
 
+def test_a_caller_that_answers_no_ping_is_cut_off(serve: Serve) -> None:
+    with (
+        serve(Limits(keepalive_time_s=0.1, keepalive_timeout_s=0.1)) as addresses,
+        connect(addresses.grpc) as caller,
+    ):
+        caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        while caller.recv(1000):
+            pass
+
+
 def connect(address: str) -> socket.socket:
     host, port = address.split(":")
     return socket.create_connection((host, int(port)), timeout=30)

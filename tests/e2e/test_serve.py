@@ -1,15 +1,18 @@
 """The installed command, from its flags to its exit status."""
 
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import slipway
 from tests.support.models import SavedModels
 from tests.support.process import ServeProcess, run_slipway
 from tests.support.rest import Reply, ask
@@ -30,6 +33,22 @@ def test_serves_a_model_until_it_is_told_to_stop(saved_models: SavedModels) -> N
         assert f"Exporting HTTP/REST API at:{server.rest} ..." in server.log
         server.signal(signal.SIGTERM)
         assert server.exit_status() == 0
+
+
+def test_a_unix_socket_takes_the_place_of_the_port(
+    saved_models: SavedModels, tmp_path: Path
+) -> None:
+    path = tmp_path / "socket"
+    flags = ("--port=0", f"--grpc_socket_path={path}", "--model_name=half")
+    with ServeProcess(*flags, f"--model_base_path={saved_models.base_path('half')}") as server:
+        server.wait_until_open()
+        assert f"Running gRPC ModelServer at UNIX socket {path} ..." in server.log
+        assert server.grpc not in server.log
+        with slipway.Client(f"unix:{path}") as client:
+            assert client.predict("half", {"x": [1.0]})["y"].tolist() == [2.5]
+        server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+    assert not path.exists()
 
 
 def test_the_environment_names_the_model_as_in_docker(saved_models: SavedModels) -> None:
@@ -182,6 +201,8 @@ def test_a_port_that_is_taken_is_named(saved_models: SavedModels) -> None:
         (["serve"], "slipway: No model to serve."),
         (["serve", "--model_base_pth=/m"], "Did you mean one of: '--model_base_path'"),
         (["serve", "--port=70000"], "--port is 70000"),
+        (["serve", "--model_base_path=/m", "--use_alts_credentials"], "there is no ALTS"),
+        (["serve", "--ssl_config_file=/ssl", "--model_base_path=/m"], "there is no TLS yet"),
         (["srve"], "No such command 'srve'"),
     ],
 )
@@ -196,6 +217,29 @@ def test_a_mistake_is_one_line_on_stderr_and_status_1(arguments: list[str], mess
 def test_the_version_is_that_of_the_workspace() -> None:
     manifest = (Path(__file__).parents[2] / "Cargo.toml").read_text()
     assert f'version = "{run_slipway(["--version"]).stdout.split()[1]}"' in manifest
+
+
+@pytest.mark.parametrize("flag", ["--version", "--version=true", "--version=1"])
+def test_serve_tells_the_versions_as_the_original_does(flag: str) -> None:
+    server, library = run_slipway(["serve", flag]).stdout.splitlines()
+    assert server == f"TensorFlow ModelServer: {metadata.version('slipway')}"
+    assert re.fullmatch(r"TensorFlow Library: \d+\.\d+\.\d+\S*", library)
+
+
+def test_flags_without_effect_are_named_in_one_line(saved_models: SavedModels) -> None:
+    flags = (
+        "--enable_batching", "--enable_profiler=false", "--flush_filesystem_caches=true",
+        "--grpc_channel_arguments=grpc.so_reuseport=0,grpc.max_concurrent_streams=8",
+    )  # fmt: skip
+    base_path = saved_models.base_path("half")
+    with ServeProcess(f"--model_base_path={base_path}", "--model_name=half", *flags) as server:
+        server.wait_until_open()
+        assert ask(server.rest, "POST", "/v1/models/half:predict", ONE).status == 200
+    lines = [line for line in server.log.splitlines() if "Without effect" in line]
+    assert len(lines) == 2
+    assert "Without effect here: --enable_batching (batching is to come), --enab" in lines[0]
+    assert "--flush_filesystem_caches (" in lines[0]
+    assert lines[1].endswith("Without effect in --grpc_channel_arguments: grpc.so_reuseport")
 
 
 def test_tensorflow_can_be_imported_beside_a_loaded_model(saved_models: SavedModels) -> None:

@@ -25,7 +25,7 @@ mod _native {
     #[pymodule_export]
     use crate::saved_model::SavedModel;
     #[pymodule_export]
-    use crate::server::incomplete_reason;
-    #[pymodule_export]
     use crate::server::Server;
+    #[pymodule_export]
+    use crate::server::{incomplete_reason, runtime_version};
 }

@@ -2,7 +2,6 @@
 //! `slipway._native.Server`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +26,42 @@ pub(crate) struct Server {
     max_tensor_bytes: usize,
 }
 
+/// A `slipway.dataplane.base.PlaneConfig`, read by its attributes.
+#[derive(FromPyObject)]
+struct PyConfig {
+    host: String,
+    grpc_port: Option<u16>,
+    grpc_socket_path: Option<PathBuf>,
+    rest_port: Option<u16>,
+    limits: PyLimits,
+    rest_timeout_s: Option<f64>,
+    run_threads: Option<usize>,
+    allow_remote_reload: bool,
+}
+
+impl TryFrom<PyConfig> for ServerConfig {
+    type Error = PyErr;
+
+    fn try_from(config: PyConfig) -> PyResult<Self> {
+        let host = config.host.parse().map_err(|_| {
+            PyValueError::new_err(format!("host {:?} is not an IP address", config.host))
+        })?;
+        let rest_timeout = config.rest_timeout_s.map(|value| seconds("rest_timeout_s", value));
+        Ok(Self {
+            host,
+            grpc_port: config.grpc_port,
+            grpc_socket: config.grpc_socket_path,
+            rest_port: config.rest_port,
+            // Counts what affinity and cgroup leave to this process.
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            run_threads: config.run_threads,
+            limits: config.limits.try_into()?,
+            rest_timeout: rest_timeout.transpose()?,
+            allow_remote_reload: config.allow_remote_reload,
+        })
+    }
+}
+
 /// A `slipway.dataplane.base.Limits`, read by its attributes.
 #[derive(FromPyObject)]
 struct PyLimits {
@@ -38,6 +73,8 @@ struct PyLimits {
     header_timeout_s: f64,
     read_timeout_s: f64,
     idle_timeout_s: f64,
+    keepalive_time_s: f64,
+    keepalive_timeout_s: f64,
 }
 
 impl TryFrom<PyLimits> for Limits {
@@ -53,6 +90,8 @@ impl TryFrom<PyLimits> for Limits {
             header_timeout: seconds("header_timeout_s", limits.header_timeout_s)?,
             read_timeout: seconds("read_timeout_s", limits.read_timeout_s)?,
             idle_timeout: seconds("idle_timeout_s", limits.idle_timeout_s)?,
+            keepalive_time: seconds("keepalive_time_s", limits.keepalive_time_s)?,
+            keepalive_timeout: seconds("keepalive_timeout_s", limits.keepalive_timeout_s)?,
         })
     }
 }
@@ -65,38 +104,21 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (
-        *, host, grpc_port, rest_port, library, limits, rest_timeout_s, on_reload=None,
-    ))]
-    fn new(
-        host: &str,
-        grpc_port: Option<u16>,
-        rest_port: Option<u16>,
-        library: PathBuf,
-        limits: PyLimits,
-        rest_timeout_s: Option<f64>,
-        on_reload: Option<Py<PyAny>>,
-    ) -> PyResult<Self> {
-        let host: IpAddr = host
-            .parse()
-            .map_err(|_| PyValueError::new_err(format!("host {host:?} is not an IP address")))?;
-        let rest_timeout =
-            rest_timeout_s.map(|value| seconds("rest_timeout_s", value)).transpose()?;
-        let limits = Limits::try_from(limits)?;
+    #[pyo3(signature = (config, *, library, on_reload=None))]
+    fn new(config: PyConfig, library: PathBuf, on_reload: Option<Py<PyAny>>) -> PyResult<Self> {
+        let config = ServerConfig::try_from(config)?;
         // A second server finds the first one's subscriber in place.
         let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).try_init();
-        // Counts what affinity and cgroup leave to this process.
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        let config = ServerConfig { host, grpc_port, rest_port, cpus, limits, rest_timeout };
+        let (cpus, max_tensor_bytes) = (config.cpus, config.limits.max_message_bytes);
         let server = slipway_server::Server::new(config, on_reload.map(reload_handler))
             .map_err(|error| os_error(&error))?;
-        Ok(Self { server, library, cpus, max_tensor_bytes: limits.max_message_bytes })
+        Ok(Self { server, library, cpus, max_tensor_bytes })
     }
 
-    fn start(&self, py: Python<'_>) -> PyResult<(Option<String>, Option<String>)> {
+    fn start(&self, py: Python<'_>) -> PyResult<(Option<String>, Option<String>, Option<PathBuf>)> {
         let addresses = py.detach(|| self.server.start()).map_err(|error| os_error(&error))?;
         let text = |address: Option<std::net::SocketAddr>| address.map(|at| at.to_string());
-        Ok((text(addresses.grpc), text(addresses.rest)))
+        Ok((text(addresses.grpc), text(addresses.rest), addresses.grpc_socket))
     }
 
     #[pyo3(signature = (model, version, path, *, executor=None))]
@@ -146,6 +168,12 @@ impl Server {
 #[pyfunction]
 pub(crate) fn incomplete_reason(py: Python<'_>, path: PathBuf) -> Option<String> {
     py.detach(|| slipway_tensorflow::incomplete_reason(&path))
+}
+
+/// The version of TensorFlow's library; see `_native.pyi`.
+#[pyfunction]
+pub(crate) fn runtime_version(py: Python<'_>, library: PathBuf) -> PyResult<String> {
+    detached(py, || Library::load(&library).map(Library::version))
 }
 
 impl Server {

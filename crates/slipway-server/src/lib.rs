@@ -8,12 +8,15 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod authority;
 mod grpc;
 mod network;
+mod peer;
 mod plane;
 mod rest;
 mod runner;
 mod server;
+mod unix_socket;
 
 pub use plane::{Limits, ReloadHandler};
 pub use server::{Addresses, Server, ServerConfig};

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
@@ -14,14 +15,17 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::{TaskTracker, TaskTrackerToken};
 use tracing::{debug, warn};
 
 use crate::activity::Activity;
+use crate::authority::PathAsHost;
 use crate::grpc::GrpcService;
+use crate::peer::Peer;
 use crate::plane::Limits;
 use crate::rest::RestService;
 
@@ -41,6 +45,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) enum Protocol {
     Grpc(GrpcService),
     Rest(RestService),
+}
+
+/// Where connections come in.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
 /// The network threads of a server.
@@ -64,9 +74,31 @@ struct NetworkThread {
 
 /// A connection on its way to its thread.
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
+    peer: Peer,
     protocol: Protocol,
     open: Open,
+}
+
+/// A stream that belongs to no runtime.
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Stream::Tcp(stream.into_std()?), Peer::Tcp(peer.ip())))
+            }
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream.into_std()?), Peer::Unix))
+            }
+        }
+    }
 }
 
 /// Counts as one of its thread's connections, and as one to wait for, as long as it lives.
@@ -100,14 +132,14 @@ impl Network {
     }
 
     /// Accepts connections and spreads them over the threads, until the server closes.
-    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, protocol: Protocol) {
+    pub(crate) async fn accept(self: Arc<Self>, listener: Listener, protocol: Protocol) {
         loop {
             let accepted = tokio::select! {
                 () = self.shared.closing.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
-            match accepted.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => self.assign(stream, protocol.clone()),
+            match accepted {
+                Ok((stream, peer)) => self.assign(stream, peer, protocol.clone()),
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -116,13 +148,13 @@ impl Network {
         }
     }
 
-    fn assign(&self, stream: TcpStream, protocol: Protocol) {
+    fn assign(&self, stream: Stream, peer: Peer, protocol: Protocol) {
         let Some(thread) = self.threads.iter().min_by_key(|thread| thread.open.load(Relaxed))
         else {
             return;
         };
         let open = Open::new(&thread.open, &self.shared.connections);
-        if thread.sender.send(Connection { stream, protocol, open }).is_err() {
+        if thread.sender.send(Connection { stream, peer, protocol, open }).is_err() {
             warn!("a network thread has ended: this is a bug");
         }
     }
@@ -146,10 +178,18 @@ impl NetworkThread {
         let open = Arc::new(AtomicUsize::new(0));
         thread::Builder::new().name(format!("slipway-net-{index}")).spawn(move || {
             runtime.block_on(async move {
-                while let Some(Connection { stream, protocol, open }) = receiver.recv().await {
-                    let Shared { limits, closing, .. } = shared.clone();
+                while let Some(connection) = receiver.recv().await {
+                    let shared = shared.clone();
                     tokio::spawn(async move {
-                        if let Err(error) = serve(stream, protocol, limits, closing).await {
+                        let Connection { stream, peer, protocol, open } = connection;
+                        let served = match stream {
+                            Stream::Tcp(stream) => serve(tcp(stream), peer, protocol, shared).await,
+                            Stream::Unix(stream) => {
+                                let stream = tokio::net::UnixStream::from_std(stream);
+                                serve(stream.map(PathAsHost::new), peer, protocol, shared).await
+                            }
+                        };
+                        if let Err(error) = served {
                             debug!(error, "a connection ended early");
                         }
                         drop(open);
@@ -161,16 +201,19 @@ impl NetworkThread {
     }
 }
 
+fn tcp(stream: TcpStream) -> io::Result<tokio::net::TcpStream> {
+    stream.set_nodelay(true)?;
+    tokio::net::TcpStream::from_std(stream)
+}
+
 /// Serves one connection to its end.
-async fn serve(
-    stream: TcpStream,
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: io::Result<S>,
+    peer: Peer,
     protocol: Protocol,
-    limits: Limits,
-    closing: CancellationToken,
+    Shared { limits, closing, .. }: Shared,
 ) -> Result<(), String> {
-    let stream = tokio::net::TcpStream::from_std(stream).map_err(|error| error.to_string())?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    let io = TokioIo::new(stream);
+    let io = TokioIo::new(stream.map_err(|error| error.to_string())?);
     let activity = Activity::default();
     // The two kinds of connection have the same methods and no trait for them.
     macro_rules! drive {
@@ -200,9 +243,9 @@ async fn serve(
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_concurrent_streams(limits.max_concurrent_streams)
             .max_header_list_size(limits.max_header_bytes)
-            .keep_alive_interval(limits.idle_timeout)
-            .keep_alive_timeout(limits.read_timeout)
-            .serve_connection(io, service.of(activity.clone(), closing.clone()))),
+            .keep_alive_interval(limits.keepalive_time)
+            .keep_alive_timeout(limits.keepalive_timeout)
+            .serve_connection(io, service.of(activity.clone(), closing.clone(), peer))),
         Protocol::Rest(service) => drive!(http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)

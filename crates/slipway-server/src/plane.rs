@@ -38,6 +38,10 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// Without a request, a connection is closed.
     pub idle_timeout: Duration,
+    /// A caller over HTTP/2 that says nothing for so long is pinged.
+    pub keepalive_time: Duration,
+    /// From a ping to its answer.
+    pub keepalive_timeout: Duration,
 }
 
 /// State shared by all connections of a server.
@@ -49,6 +53,7 @@ pub(crate) struct Plane {
     pub(crate) limits: Limits,
     /// How long a REST request may wait and run; `None` for ever.
     pub(crate) rest_timeout: Option<Duration>,
+    pub(crate) allow_remote_reload: bool,
     pub(crate) on_reload: Option<ReloadHandler>,
 }
 

@@ -2,10 +2,12 @@
 //! Makes calls: on the network thread when they are short, else on a thread of the run pool.
 
 use std::future::Future;
+use std::thread;
 use std::time::Instant;
 
 use slipway_core::{Call, Code, Error, Place, Result, Tensor};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Decoding or encoding more bytes than this would hold up the other requests of a network thread.
@@ -54,10 +56,25 @@ impl Runner {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let task = AbortOnDropHandle::new(self.pool.spawn_blocking(work));
-        task.await.map_err(|_| {
-            Error::internal("the call failed for a reason in the server itself: this is a bug")
-        })?
+        task.await.map_err(|_| broken())?
     }
+}
+
+/// Does work that may take minutes on a thread of its own, so that the run pool does not lack one.
+/// When nobody waits for it any more its result is dropped.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    let run = move || drop(sender.send(work()));
+    thread::Builder::new().name("slipway-aside".to_owned()).spawn(run).map_err(|error| {
+        Error::new(Code::ResourceExhausted, format!("there is no thread for this: {error}"))
+    })?;
+    receiver.await.map_err(|_| broken())?
+}
+
+fn broken() -> Error {
+    Error::internal("the call failed for a reason in the server itself: this is a bug")
 }
 
 /// What `answer` comes to, unless the deadline passes first.

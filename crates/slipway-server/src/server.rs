@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::grpc::{GrpcService, Health};
-use crate::network::{Network, Protocol};
+use crate::network::{Listener, Network, Protocol};
 use crate::plane::{Limits, Plane, ReloadHandler};
 use crate::rest::RestService;
 use crate::runner::Runner;
+use crate::unix_socket::SocketFile;
 
 /// Threads of the run pool for each CPU: runs may wait for one another, or for a device.
 const RUN_THREADS_PER_CPU: usize = 4;
@@ -28,20 +30,27 @@ pub struct ServerConfig {
     pub host: IpAddr,
     /// `None` for no gRPC; 0 for any free port.
     pub grpc_port: Option<u16>,
+    /// Where gRPC has a Unix socket too.
+    pub grpc_socket: Option<PathBuf>,
     /// `None` for no REST; 0 for any free port.
     pub rest_port: Option<u16>,
     /// CPUs that the process may use.
     pub cpus: usize,
+    /// Threads of the run pool; `None` for four a CPU.
+    pub run_threads: Option<usize>,
     pub limits: Limits,
     /// `None` for no limit.
     pub rest_timeout: Option<Duration>,
+    /// Whether callers of other machines may reload too.
+    pub allow_remote_reload: bool,
 }
 
 /// Where an open server listens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
     pub grpc: Option<SocketAddr>,
     pub rest: Option<SocketAddr>,
+    pub grpc_socket: Option<PathBuf>,
 }
 
 /// A server. Safe from any thread; its ports are closed until `start`.
@@ -57,15 +66,16 @@ pub struct Server {
 
 enum State {
     New,
-    Open { network: Arc<Network>, acceptors: Vec<JoinHandle<()>> },
+    Open { network: Arc<Network>, acceptors: Vec<JoinHandle<()>>, socket: Option<SocketFile> },
     Drained,
 }
 
 impl Server {
     pub fn new(config: ServerConfig, on_reload: Option<ReloadHandler>) -> io::Result<Self> {
+        let run_threads = config.run_threads.unwrap_or(RUN_THREADS_PER_CPU * config.cpus);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(RUN_THREADS_PER_CPU * config.cpus.max(1))
+            .max_blocking_threads(run_threads.max(1))
             .thread_name("slipway-run")
             .enable_all()
             .build()?;
@@ -75,6 +85,7 @@ impl Server {
             budget: Budget::new(config.limits.max_bytes_in_flight),
             limits: config.limits,
             rest_timeout: config.rest_timeout,
+            allow_remote_reload: config.allow_remote_reload,
             on_reload,
         });
         let health = Health::default();
@@ -101,10 +112,12 @@ impl Server {
         Ok(())
     }
 
-    /// Opens the ports and returns the addresses they got.
+    /// Opens the ports and returns the addresses they got. A socket that a process before has left
+    /// at the path of ours is taken over.
     ///
     /// # Errors
-    /// When a port cannot be bound, naming it; then none is open. When the server is open already.
+    /// When a port or the socket cannot be bound, naming it; then none is open. When the server is
+    /// open already.
     pub fn start(&self) -> io::Result<Addresses> {
         let mut state = self.lock();
         match *state {
@@ -118,21 +131,33 @@ impl Server {
         let address = |listener: &Option<TcpListener>| {
             listener.as_ref().map(TcpListener::local_addr).transpose()
         };
-        let addresses = Addresses { grpc: address(&grpc)?, rest: address(&rest)? };
+        // The last of them: whoever listened there before is cut off.
+        let unix = self.config.grpc_socket.as_deref().map(|path| {
+            let _guard = self.handle.enter();
+            SocketFile::bind(path)
+        });
+        let (unix, socket) = unix.transpose()?.unzip();
+        let addresses = Addresses {
+            grpc: address(&grpc)?,
+            rest: address(&rest)?,
+            grpc_socket: self.config.grpc_socket.clone(),
+        };
 
         let network = Arc::new(Network::start(self.config.cpus, self.config.limits)?);
         let mut acceptors = Vec::new();
         let mut accept = |listener, protocol| {
             acceptors.push(self.handle.spawn(Arc::clone(&network).accept(listener, protocol)));
         };
-        if let Some(listener) = grpc {
-            let service = GrpcService::new(Arc::clone(&self.plane), &self.health);
-            accept(listener, Protocol::Grpc(service.map_err(io::Error::other)?));
+        let service = GrpcService::new(Arc::clone(&self.plane), &self.health);
+        let service = service.map_err(io::Error::other)?;
+        for listener in [grpc.map(Listener::Tcp), unix.map(Listener::Unix)].into_iter().flatten() {
+            accept(listener, Protocol::Grpc(service.clone()));
         }
         if let Some(listener) = rest {
-            accept(listener, Protocol::Rest(RestService::new(Arc::clone(&self.plane))));
+            let service = RestService::new(Arc::clone(&self.plane));
+            accept(Listener::Tcp(listener), Protocol::Rest(service));
         }
-        *state = State::Open { network, acceptors };
+        *state = State::Open { network, acceptors, socket };
         Ok(addresses)
     }
 
@@ -147,7 +172,7 @@ impl Server {
     /// Whether all of them were answered; true for a server that is not open.
     pub fn drain(&self, timeout: Duration) -> bool {
         let state = std::mem::replace(&mut *self.lock(), State::Drained);
-        let State::Open { network, acceptors } = state else { return true };
+        let State::Open { network, acceptors, socket } = state else { return true };
         self.handle.block_on(async {
             self.health.drain().await;
             network.close();
@@ -155,6 +180,7 @@ impl Server {
                 // Its only end is to return, which closes the port.
                 let _ = acceptor.await;
             }
+            drop(socket);
             self.health.end().await;
             tokio::time::timeout(timeout, network.closed()).await.is_ok()
         })

@@ -2,18 +2,36 @@
 
 import logging
 import os
+from importlib import metadata
+from typing import NoReturn
+
+import click
 
 from slipway.cli.options import options_command
+from slipway.config.channel_arguments import parse_channel_arguments
+from slipway.config.ignored import IGNORED, REFUSED, explanation
 from slipway.config.load import load_serve_config
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ServeConfig
+from slipway.dataplane.native import runtime_version
+from slipway.errors import RuntimeNotFoundError
 from slipway.server.run import run
 from slipway.telemetry.logging import configure_logging
 
 logger = logging.getLogger("slipway.serve")
 
 
-@options_command(ServeOptions)
+@click.option(
+    "--version",
+    is_flag=False,
+    flag_value="true",
+    type=bool,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: wanted and _print_versions(context),
+    help="Print the versions of the server and of TensorFlow, and end.",
+)
+@options_command(ServeOptions, foreign=[*IGNORED, *REFUSED])
 def serve(options: ServeOptions) -> None:
     """Serve models over gRPC and REST, as tensorflow_model_server does.
 
@@ -25,6 +43,7 @@ def serve(options: ServeOptions) -> None:
     configure_logging()
     config = load_serve_config(options, os.environ)
     _warn(config)
+    _warn_of_what_has_no_effect(options)
     run(config)
 
 
@@ -36,3 +55,19 @@ def _warn(config: ServeConfig) -> None:
         )
     if logged := [model.name for model in config.models if model.logs_requests]:
         logger.warning("Requests are not logged yet: logging_config of %s has no effect", logged)
+
+
+def _warn_of_what_has_no_effect(options: ServeOptions) -> None:
+    if flags := explanation(options.foreign_flags):
+        logger.warning("%s", flags)
+    if unused := parse_channel_arguments(options.grpc_channel_arguments).unused:
+        logger.warning("Without effect in --grpc_channel_arguments: %s", ", ".join(unused))
+
+
+def _print_versions(context: click.Context) -> NoReturn:
+    click.echo(f"TensorFlow ModelServer: {metadata.version('slipway')}")
+    try:
+        click.echo(f"TensorFlow Library: {runtime_version()}")
+    except RuntimeNotFoundError:
+        click.echo("TensorFlow Library: not installed")
+    context.exit()

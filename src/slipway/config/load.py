@@ -5,6 +5,10 @@ from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from slipway.config.channel_arguments import parse_channel_arguments
+from slipway.config.ignored import refuse_what_cannot_be_ignored
 from slipway.config.models import (
     check_models,
     check_platforms,
@@ -31,6 +35,7 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
     Without model flags, MODEL_NAME and MODEL_BASE_PATH mean what they mean to TensorFlow Serving's
     Docker image: the model is at MODEL_BASE_PATH/MODEL_NAME, and REST is on. Raises ConfigError.
     """
+    refuse_what_cannot_be_ignored(options.foreign_flags)
     rest_port = options.rest_api_port
     model_root = Path(options.model_root).absolute() if options.model_root else None
     file = Path(options.model_config_file) if options.model_config_file else None
@@ -48,8 +53,11 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
             "No model to serve. Name its folder with --model_base_path=/path/to/model or several "
             "models in a --model_config_file, or set MODEL_BASE_PATH and MODEL_NAME."
         )
-    if not options.port and not rest_port:
-        raise ConfigError("Neither gRPC nor REST has a port. Give --port or --rest_api_port.")
+    if not options.port and not options.grpc_socket_path and not rest_port:
+        raise ConfigError(
+            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be "
+            "set. Give --port, --grpc_socket_path or --rest_api_port."
+        )
     if options.port == rest_port:
         raise ConfigError(
             f"--port and --rest_api_port are both {rest_port}. gRPC and REST need a port each."
@@ -57,8 +65,12 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
     plane = PlaneConfig(
         host=_host(options.host),
         grpc_port=options.port or None,
+        grpc_socket_path=Path(options.grpc_socket_path) if options.grpc_socket_path else None,
         rest_port=rest_port or None,
-        limits=Limits(**options.model_dump(include={field.name for field in fields(Limits)})),
+        allow_remote_reload=options.allow_remote_reload,
+        limits=_limits(options),
+        rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
+        run_threads=(options.rest_api_num_threads or 0) + (options.grpc_max_threads or 0) or None,
     )
     interval_s = max(0.0, options.load_retry_interval_micros / 1e6)
     poll_wait_s = options.file_system_poll_wait_seconds
@@ -98,6 +110,24 @@ def _single(name: str, base_path: str, model_root: Path | None) -> ModelConfig:
         hint = f". Try {Path(base_path).absolute()}" if is_relative else ""
         raise ConfigError(f"{error}{hint}") from error
     return model
+
+
+def _limits(options: ServeOptions) -> Limits:
+    """Return the limits that flags set, and channel arguments where no flag does."""
+    arguments = parse_channel_arguments(options.grpc_channel_arguments).limits
+    values = options.model_dump(include={field.name for field in fields(Limits)})
+    values |= {
+        name: value for name, value in arguments.items() if name not in options.model_fields_set
+    }
+    try:
+        checked = ServeOptions.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"--grpc_channel_arguments sets {first['loc'][0]} to {first['input']}: "
+            f"{first['msg'].lower()}"
+        ) from error
+    return Limits(**checked.model_dump(include=set(values)))
 
 
 def _host(text: str) -> str:

@@ -4,6 +4,7 @@ The flag, its type, its default, its bounds and its help all come from the field
 those of `tensorflow_model_server`, except where the help says otherwise.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,12 +14,16 @@ from slipway.lifecycle.manager import LOAD_THREADS
 
 LIMITS = Limits()
 DAY_S = 86400.0
+MAX_THREADS = 2**14
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class ServeOptions(BaseModel):
-    """The flags of `slipway serve`; None for a flag that was not given and has no default."""
+    """The flags of `slipway serve`; None for a flag that was not given and has no default.
+
+    What was given is in `model_fields_set`.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
@@ -26,7 +31,12 @@ class ServeOptions(BaseModel):
 
     port: Port = Field(
         8500,
-        description="Port to answer gRPC on; 0 for no gRPC.",
+        description="Port to answer gRPC on; 0 for none.",
+    )
+    grpc_socket_path: str | None = Field(
+        None,
+        description="Path of a Unix socket to answer gRPC on as well. One that is there already "
+        "is taken over.",
     )
     rest_api_port: Port | None = Field(
         None,
@@ -37,6 +47,11 @@ class ServeOptions(BaseModel):
         "127.0.0.1",
         description="IP address to listen on. Not a flag of the original, which listens on every "
         "address.",
+    )
+    allow_remote_reload: bool = Field(
+        False,
+        description="Take a new model configuration from callers of other machines too. Not a flag "
+        "of the original, which always does.",
     )
     model_name: str | None = Field(
         None,
@@ -81,6 +96,29 @@ class ServeOptions(BaseModel):
         ge=0,
         le=1024,
         description="Versions that may be unloaded at the same time; 0 as above.",
+    )
+    rest_api_timeout_in_ms: int = Field(
+        30_000,
+        description="Milliseconds that a REST request may wait and run; 0 or less for no limit.",
+    )
+    rest_api_num_threads: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_THREADS,
+        description="Threads that run models for REST. They are those of --grpc_max_threads too: "
+        "there are as many as both flags say together. Default: 4 a CPU.",
+    )
+    grpc_max_threads: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_THREADS,
+        description="Threads that run models for gRPC; see --rest_api_num_threads. A request waits "
+        "for a thread, it is not refused.",
+    )
+    grpc_channel_arguments: str = Field(
+        "",
+        description="Arguments of gRPC's own library, name=value,name=value. Those that limit "
+        "messages, headers, streams or idle time set the limits here; flags for these win.",
     )
     max_message_bytes: int = Field(
         LIMITS.max_message_bytes,
@@ -129,6 +167,18 @@ class ServeOptions(BaseModel):
         description="Seconds after which a connection without a request is closed, at the "
         "earliest; at the latest after twice as many.",
     )
+    keepalive_time_s: float = Field(
+        LIMITS.keepalive_time_s,
+        gt=0,
+        le=DAY_S,
+        description="Seconds without a word from a gRPC caller after which it is pinged.",
+    )
+    keepalive_timeout_s: float = Field(
+        LIMITS.keepalive_timeout_s,
+        gt=0,
+        le=DAY_S,
+        description="Seconds that the answer to a ping may take before the connection is closed.",
+    )
     file_system_poll_wait_seconds: int = Field(
         1,
         description="Seconds between two looks for new versions; 0 to look no more once the "
@@ -150,4 +200,8 @@ class ServeOptions(BaseModel):
         le=DAY_S,
         description="Seconds that requests under way may take to finish after SIGTERM. Not a "
         "flag of the original, which cuts them off.",
+    )
+    foreign_flags: Mapping[str, str] = Field(
+        {},
+        description="Flags of the original without a meaning here, with their values.",
     )

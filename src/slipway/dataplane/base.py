@@ -8,6 +8,7 @@ one suite of tests runs against both.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from slipway.lifecycle.loader import Loader
@@ -40,6 +41,10 @@ class Limits:
     """How long a caller may pause while it sends a body."""
     idle_timeout_s: float = 600.0
     """A connection without a request is closed after once to twice this time."""
+    keepalive_time_s: float = 600.0
+    """A gRPC caller that says nothing for so long is pinged."""
+    keepalive_timeout_s: float = 60.0
+    """How long the answer to a ping may take before the connection is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +54,28 @@ class PlaneConfig:
     host: str = "127.0.0.1"
     """IP address to listen on."""
     grpc_port: int | None = None
-    """None for no gRPC, 0 for any free port."""
+    """None for no gRPC over TCP, 0 for any free port."""
+    grpc_socket_path: Path | None = None
+    """Where gRPC has a Unix socket too. One that is there already is taken over."""
     rest_port: int | None = None
     """None for no REST, 0 for any free port."""
     limits: Limits = field(default_factory=Limits)
     rest_timeout_s: float | None = 30.0
     """How long a REST request may wait and run; None for ever."""
+    run_threads: int | None = None
+    """How many requests may run models at a time, beside those that need no thread of their own;
+    None for 4 a CPU."""
+    allow_remote_reload: bool = False
+    """Whether callers of other machines may change what is served."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """`host:port` of each open port; None where there is none."""
+    """`host:port` of each open port, and the path of the Unix socket; None where there is none."""
 
     grpc: str | None
     rest: str | None
+    grpc_socket: Path | None = None
 
 
 class DataPlane(Loader, Protocol):
@@ -73,7 +86,7 @@ class DataPlane(Loader, Protocol):
     """
 
     def start(self) -> Addresses:
-        """Open the ports. Raises OSError, naming the port, when one cannot be had."""
+        """Open the ports. Raises OSError, naming the port or socket, when one cannot be had."""
         ...
 
     def drain(self, timeout_s: float) -> bool:

@@ -31,13 +31,7 @@ class NativePlane:
     ) -> None:
         self._executor = executor
         self._server = _native.Server(
-            host=config.host,
-            grpc_port=config.grpc_port,
-            rest_port=config.rest_port,
-            library=find_runtime(),
-            limits=config.limits,
-            rest_timeout_s=config.rest_timeout_s,
-            on_reload=on_reload and _logged(on_reload),
+            config, library=find_runtime(), on_reload=on_reload and _logged(on_reload)
         )
 
     def start(self) -> Addresses:
@@ -68,6 +62,14 @@ class NativePlane:
 def incomplete_reason(path: Path) -> str | None:
     """Say why the SavedModel in the folder `path` is not all there yet; None when it is."""
     return _native.incomplete_reason(path)
+
+
+def runtime_version() -> str:
+    """Return the version of the installed TensorFlow.
+
+    Raises RuntimeNotFoundError when there is none, ServingError when it cannot be opened.
+    """
+    return _native.runtime_version(find_runtime())
 
 
 def parse_text(message: str, text: str) -> dict[str, Any]:

@@ -148,6 +148,8 @@ class _Server:
         addresses = self._plane.start()
         if addresses.grpc:
             logger.info("Running gRPC ModelServer at %s ...", addresses.grpc)
+        if addresses.grpc_socket:
+            logger.info("Running gRPC ModelServer at UNIX socket %s ...", addresses.grpc_socket)
         if addresses.rest:
             logger.info("Exporting HTTP/REST API at:%s ...", addresses.rest)
 

@@ -29,6 +29,7 @@ use self::metered::Metered;
 use self::model::Model;
 use self::prediction::Prediction;
 use crate::activity::{keep_busy, Activity, BusyBody};
+use crate::peer::Peer;
 use crate::plane::Plane;
 
 /// The services whose calls take a stream of messages.
@@ -49,6 +50,7 @@ pub(crate) struct GrpcConnection {
     service: GrpcService,
     activity: Activity,
     closing: CancellationToken,
+    peer: Peer,
 }
 
 impl GrpcService {
@@ -74,8 +76,13 @@ impl GrpcService {
     }
 
     /// `closing` is when the server stops.
-    pub(crate) fn of(self, activity: Activity, closing: CancellationToken) -> GrpcConnection {
-        GrpcConnection { service: self, activity, closing }
+    pub(crate) fn of(
+        self,
+        activity: Activity,
+        closing: CancellationToken,
+        peer: Peer,
+    ) -> GrpcConnection {
+        GrpcConnection { service: self, activity, closing, peer }
     }
 }
 
@@ -108,6 +115,7 @@ impl hyper::service::Service<Request<Incoming>> for GrpcConnection {
         let mut request =
             request.map(|body| Metered::new(body, Arc::clone(&lease), *limits, closing));
         request.extensions_mut().insert(Arc::clone(&lease));
+        request.extensions_mut().insert(self.peer);
         let answer = handler(request);
         Box::pin(async move {
             let response = answer.await?;

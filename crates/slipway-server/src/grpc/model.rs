@@ -10,19 +10,24 @@ use slipway_proto::tensorflow::serving::{
     GetModelStatusRequest, GetModelStatusResponse, ReloadConfigRequest, ReloadConfigResponse,
     StatusProto,
 };
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tonic::{async_trait, Request, Response, Status};
 
 use super::wire::{deadline, model_spec, status, version_choice};
+use crate::peer::Peer;
 use crate::plane::Plane;
+use crate::runner::{aside, by};
 
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     plane: Arc<Plane>,
+    /// Held by the one reload under way.
+    reloading: Arc<Mutex<()>>,
 }
 
 impl Model {
     pub(super) fn new(plane: Arc<Plane>) -> Self {
-        Self { plane }
+        Self { plane, reloading: Arc::default() }
     }
 
     fn answer_status(&self, request: &GetModelStatusRequest) -> Result<GetModelStatusResponse> {
@@ -32,10 +37,17 @@ impl Model {
         Ok(crate::plane::status_response(statuses))
     }
 
+    /// Returns when no other reload is under way.
+    async fn turn(&self) -> Result<OwnedMutexGuard<()>> {
+        Ok(Arc::clone(&self.reloading).lock_owned().await)
+    }
+
     async fn answer_reload(
         &self,
         request: Request<ReloadConfigRequest>,
     ) -> Result<ReloadConfigResponse> {
+        let peer = request.extensions().get().copied();
+        may_reload(peer, self.plane.allow_remote_reload)?;
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let config = request.config.as_ref().and_then(|config| config.config.as_ref());
@@ -48,10 +60,33 @@ impl Model {
         let on_reload = self.plane.on_reload.clone().ok_or_else(|| {
             Error::unimplemented("this server does not take a new configuration while it runs")
         })?;
-        self.plane.runner.block(move || on_reload(request, deadline)).await?;
+        let turn = by(deadline, self.turn()).await?;
+        let reload = move || {
+            let outcome = on_reload(request, deadline);
+            drop(turn);
+            outcome
+        };
+        aside(reload).await?;
         let status = StatusProto { error_code: Code::Ok as i32, error_message: String::new() };
         Ok(ReloadConfigResponse { status: Some(status), metric: Vec::new() })
     }
+}
+
+/// Whether a caller may have the server load what it names: a SavedModel is a program.
+///
+/// # Errors
+/// PERMISSION_DENIED that says how to allow it.
+fn may_reload(peer: Option<Peer>, allow_remote: bool) -> Result<()> {
+    if allow_remote || peer.is_some_and(Peer::is_local) {
+        return Ok(());
+    }
+    let caller = peer.map_or_else(|| "an unknown peer".to_owned(), |peer| peer.to_string());
+    let message = format!(
+        "HandleReloadConfigRequest is answered on loopback addresses and Unix sockets only, and \
+         this call is from {caller}. Start the server with --allow_remote_reload to answer it \
+         from everywhere."
+    );
+    Err(Error::new(Code::PermissionDenied, message))
 }
 
 #[async_trait]
@@ -68,5 +103,24 @@ impl ModelService for Model {
         request: Request<ReloadConfigRequest>,
     ) -> Result<Response<ReloadConfigResponse>, Status> {
         self.answer_reload(request).await.map(Response::new).map_err(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_caller_may_reload_only_where_that_is_allowed() {
+        let remote = Some(Peer::Tcp("10.0.0.1".parse().unwrap()));
+        for peer in [remote, None] {
+            assert!(may_reload(peer, true).is_ok());
+            assert_eq!(may_reload(peer, false).unwrap_err().code, Code::PermissionDenied);
+        }
+        for peer in [Peer::Unix, Peer::Tcp("::1".parse().unwrap())] {
+            assert!(may_reload(Some(peer), false).is_ok());
+        }
+        let message = may_reload(remote, false).unwrap_err().message;
+        assert!(message.contains("from 10.0.0.1. ") && message.contains("--allow_remote_reload"));
     }
 }
