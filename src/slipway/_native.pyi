@@ -93,7 +93,7 @@ class Request:
 
     Answers are plain values. Of `predict`: arrays by alias. Of `metadata`: `(name, version or None,
     {signature: (method_name, inputs, outputs)})`. Of `status`: `(version, state, code, message)`
-    for each.
+    for each. Of `models`: names, sorted. Of `reload`: None.
     """
 
     @staticmethod
@@ -114,6 +114,11 @@ class Request:
     def metadata(model: str, version: int | None, label: str | None) -> Request: ...
     @staticmethod
     def status(model: str, version: int | None, label: str | None) -> Request: ...
+    @staticmethod
+    def models() -> Request: ...
+    @staticmethod
+    def reload(config: str) -> Request:
+        """Takes the text form of a ModelServerConfig. Raises TextFormatError."""
 
 @final
 class Connection:

@@ -274,6 +274,44 @@ def test_health_follows_what_is_available(saved_models: SavedModels) -> None:
     plane.drain(5)
 
 
+def test_health_lists_the_server_and_every_configured_model(saved_models: SavedModels) -> None:
+    plane = NativePlane(PlaneConfig(grpc_port=0))
+    address = plane.start().grpc
+    assert address
+    plane.load(ServableId("half", 123), saved_models.version("half", 123))
+    plane.publish({"half": [123], "later": []}, {}, {})
+    with grpc.insecure_channel(address, DIRECT) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).List(
+            health_pb2.HealthListRequest(), timeout=10
+        )
+    names = health_pb2.HealthCheckResponse.ServingStatus
+    assert {name: names.Name(each.status) for name, each in answer.statuses.items()} == {
+        "": "NOT_SERVING",
+        "half": "SERVING",
+        "later": "NOT_SERVING",
+    }
+    plane.drain(5)
+
+
+def test_a_watcher_of_a_model_sees_it_come_and_go() -> None:
+    plane = NativePlane(PlaneConfig(grpc_port=0))
+    address = plane.start().grpc
+    assert address
+    with grpc.insecure_channel(address, DIRECT) as channel:
+        request = health_pb2.HealthCheckRequest(service="m")
+        watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=30)
+        names = health_pb2.HealthCheckResponse.ServingStatus
+        seen = [names.Name(next(watch).status)]
+        plane.publish({"m": [], "n": []}, {}, {})
+        seen.append(names.Name(next(watch).status))
+        plane.publish({"m": []}, {}, {})
+        plane.publish({}, {}, {})
+        seen.append(names.Name(next(watch).status))
+        assert plane.drain(60)
+        assert list(watch) == []
+    assert seen == ["SERVICE_UNKNOWN", "NOT_SERVING", "SERVICE_UNKNOWN"]
+
+
 def test_a_watcher_of_health_is_told_and_does_not_hold_up_the_drain() -> None:
     plane = NativePlane(PlaneConfig(grpc_port=0))
     address = plane.start().grpc

@@ -11,10 +11,12 @@ use prost::Message;
 use slipway_core::{
     tensor_from_wire, Code, Data, Error, Lease, Result, Room, Tensor, VersionChoice,
 };
+use slipway_proto::grpc::health::v1::{HealthListRequest, HealthListResponse};
 use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::{
     GetModelMetadataRequest, GetModelMetadataResponse, GetModelStatusRequest,
-    GetModelStatusResponse, ModelSpec, PredictRequest, PredictResponse,
+    GetModelStatusResponse, ModelSpec, PredictRequest, PredictResponse, ReloadConfigRequest,
+    ReloadConfigResponse, StatusProto,
 };
 use slipway_proto::tensorflow::tensor_shape_proto::Dim;
 use slipway_proto::tensorflow::TensorShapeProto;
@@ -42,23 +44,24 @@ struct Methods {
     predict: Uri,
     metadata: Uri,
     status: Uri,
+    health: Uri,
+    reload: Uri,
 }
 
 impl Grpc {
     pub(crate) fn new(endpoint: Endpoint, limit: usize) -> Result<Self> {
         let authority = endpoint.authority();
         let uri = |method: &str| {
-            let built = Uri::builder()
-                .scheme("http")
-                .authority(&*authority)
-                .path_and_query(format!("/tensorflow.serving.{method}"))
-                .build();
+            let built =
+                Uri::builder().scheme("http").authority(&*authority).path_and_query(method).build();
             built.map_err(|error| Error::invalid_argument(format!("address {endpoint}: {error}")))
         };
         let methods = Methods {
-            predict: uri("PredictionService/Predict")?,
-            metadata: uri("PredictionService/GetModelMetadata")?,
-            status: uri("ModelService/GetModelStatus")?,
+            predict: uri("/tensorflow.serving.PredictionService/Predict")?,
+            metadata: uri("/tensorflow.serving.PredictionService/GetModelMetadata")?,
+            status: uri("/tensorflow.serving.ModelService/GetModelStatus")?,
+            health: uri("/grpc.health.v1.Health/List")?,
+            reload: uri("/tensorflow.serving.ModelService/HandleReloadConfigRequest")?,
         };
         let agent = concat!("slipway/", env!("CARGO_PKG_VERSION"));
         let headers = [
@@ -108,6 +111,27 @@ impl Grpc {
                 let message = framed(&GetModelStatusRequest { model_spec: spec }, self.limit)?;
                 let answer = self.unary(&self.methods.status, message, timeout).await?;
                 Ok(Answer::Status(statuses(self.decoded::<GetModelStatusResponse>(answer)?)))
+            }
+            Request::Models => {
+                let message = framed(&HealthListRequest {}, self.limit)?;
+                let answer = self.unary(&self.methods.health, message, timeout).await?;
+                let answer = self.decoded::<HealthListResponse>(answer)?;
+                // The one without a name is the server itself.
+                let names = answer.statuses.into_keys().filter(|name| !name.is_empty());
+                Ok(Answer::Models(names.collect()))
+            }
+            Request::Reload(config) => {
+                let request =
+                    ReloadConfigRequest { config: Some(config), ..ReloadConfigRequest::default() };
+                let message = framed(&request, self.limit)?;
+                let answer = self.unary(&self.methods.reload, message, timeout).await?;
+                let answer = self.decoded::<ReloadConfigResponse>(answer)?;
+                match answer.status.unwrap_or_default() {
+                    StatusProto { error_code: 0, .. } => Ok(Answer::Reload),
+                    StatusProto { error_code, error_message } => {
+                        Err(Error::new(Code::from_number(error_code), error_message))
+                    }
+                }
             }
         }
     }

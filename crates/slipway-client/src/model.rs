@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 use slipway_core::{Code, Error, Result, State, Tensor, VersionChoice, VersionStatus};
 use slipway_proto::tensorflow::serving::{
-    GetModelMetadataResponse, GetModelStatusResponse, SignatureDefMap,
+    GetModelMetadataResponse, GetModelStatusResponse, ModelServerConfig, SignatureDefMap,
 };
 use slipway_proto::tensorflow::tensor_info::Encoding;
 use slipway_proto::tensorflow::{SignatureDef, TensorInfo as WireInfo};
@@ -34,6 +34,10 @@ pub enum Request {
     Predict(Predict),
     Metadata(ModelRef),
     Status(ModelRef),
+    /// Which models there are.
+    Models,
+    /// Serve these models from now on.
+    Reload(ModelServerConfig),
 }
 
 /// The answer to the [`Request`] of the same name.
@@ -42,6 +46,9 @@ pub enum Answer {
     Predict(Vec<(String, Tensor)>),
     Metadata(Metadata),
     Status(Vec<VersionStatus>),
+    /// Names, sorted.
+    Models(Vec<String>),
+    Reload,
 }
 
 /// What a version of a model declares.

@@ -36,6 +36,17 @@ pub mod tensorflow {
     }
 }
 
+/// Package `grpc`.
+pub mod grpc {
+    /// Package `grpc.health`.
+    pub mod health {
+        /// Package `grpc.health.v1`. With the feature `services` also the server trait.
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
+        }
+    }
+}
+
 // As deep as its package, because generated paths count the levels up to the crate.
 mod slipway {
     /// Package `slipway.outline`: reads a SavedModel without its bulk.

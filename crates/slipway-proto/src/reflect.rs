@@ -50,15 +50,30 @@ pub fn to_json<M: Message + Name>(message: &M, indent: &[u8]) -> Result<Vec<u8>,
 /// # Errors
 /// Where the text is wrong. A name without a message is an error at 1:1.
 pub fn text_to_json(name: &str, text: &str) -> Result<String, TextError> {
-    let at_start = |reason: String| TextError { line: 1, column: 1, reason };
+    json_of(&parsed(name, text)?).map_err(|error| at_start(error.to_string()))
+}
+
+/// Reads the protobuf text form of a message of ours.
+///
+/// # Errors
+/// Where the text is wrong.
+pub fn text_to_message<M: Message + Name + Default>(text: &str) -> Result<M, TextError> {
+    let message = parsed(&M::full_name(), text)?;
+    message.transcode_to().map_err(|error| at_start(error.to_string()))
+}
+
+fn parsed(name: &str, text: &str) -> Result<DynamicMessage, TextError> {
     let descriptor =
         descriptor(name).ok_or_else(|| at_start(format!("there is no message {name}")))?;
-    let message = DynamicMessage::parse_text_format(descriptor, text).map_err(|error| {
+    DynamicMessage::parse_text_format(descriptor, text).map_err(|error| {
         let offset = error.labels().and_then(|mut labels| labels.next());
         let (line, column) = position(text, offset.map_or(text.len(), |label| label.offset()));
         TextError { line, column, reason: error.to_string() }
-    })?;
-    json_of(&message).map_err(|error| at_start(error.to_string()))
+    })
+}
+
+fn at_start(reason: String) -> TextError {
+    TextError { line: 1, column: 1, reason }
 }
 
 /// The JSON of a message of ours, in the form of [`text_to_json`].
@@ -93,7 +108,10 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensorflow::serving::{GetModelStatusResponse, ModelVersionStatus, StatusProto};
+    use crate::tensorflow::serving::model_server_config::Config;
+    use crate::tensorflow::serving::{
+        GetModelStatusResponse, ModelServerConfig, ModelVersionStatus, StatusProto,
+    };
 
     const CONFIG: &str = "tensorflow.serving.ModelServerConfig";
 
@@ -141,6 +159,18 @@ mod tests {
             "version_labels": {"stable": 42},
         }]}});
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn text_becomes_a_message() {
+        let text =
+            r#"model_config_list { config { name: "m" version_labels { key: "a" value: 3 } } }"#;
+        let config: ModelServerConfig = text_to_message(text).unwrap();
+        let Some(Config::ModelConfigList(list)) = config.config else { panic!("no list") };
+        assert_eq!(list.config[0].name, "m");
+        assert_eq!(list.config[0].version_labels["a"], 3);
+        let error = text_to_message::<ModelServerConfig>("model_config_list {\n}}").unwrap_err();
+        assert_eq!((error.line, error.column), (2, 2));
     }
 
     #[test]

@@ -15,9 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use slipway_client::{Answer, Client, Metadata, ModelRef, Predict, Task};
 use slipway_core::{State, VersionChoice, VersionStatus};
+use slipway_proto::reflect;
 
 use crate::arrays::{arrays, tensors};
-use crate::convert::signatures;
+use crate::convert::{signatures, text_error};
 use crate::errors::{exception, os_error};
 
 /// See `_native.pyi`.
@@ -61,6 +62,18 @@ impl Request {
     #[staticmethod]
     fn status(model: String, version: Option<i64>, label: Option<String>) -> PyResult<Self> {
         model_ref(model, version, label).map(slipway_client::Request::Status).map(Self::new)
+    }
+
+    #[staticmethod]
+    fn models() -> Self {
+        Self::new(slipway_client::Request::Models)
+    }
+
+    #[staticmethod]
+    fn reload(py: Python<'_>, config: &str) -> PyResult<Self> {
+        let config = reflect::text_to_message(config);
+        let config = config.map_err(|error| text_error(py, error))?;
+        Ok(Self::new(slipway_client::Request::Reload(config)))
     }
 }
 
@@ -286,6 +299,8 @@ fn value<'py>(py: Python<'py>, answer: &Answer) -> PyResult<Bound<'py, PyAny>> {
             let versions = versions.iter().map(|version| status(py, version));
             Ok(PyList::new(py, versions.collect::<PyResult<Vec<_>>>()?)?.into_any())
         }
+        Answer::Models(names) => Ok(PyList::new(py, names)?.into_any()),
+        Answer::Reload => Ok(py.None().into_bound(py)),
     }
 }
 

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use slipway_client::{SignatureInfo, TensorInfo};
 use slipway_core::{Code, Executor, Publication, State, VersionStatus};
-use slipway_proto::reflect;
+use slipway_proto::reflect::{self, TextError};
 
 /// Reads a text form of the protobuf message named `message` into a dict; see `_native.pyi`.
 #[pyfunction]
@@ -21,11 +21,17 @@ pub(crate) fn parse_text<'py>(
     let json = py.detach(|| reflect::text_to_json(message, text));
     match json {
         Ok(json) => dict(py, &json),
-        Err(error) => {
-            let class = py.import("slipway.errors")?.getattr("TextFormatError")?;
-            Err(PyErr::from_value(class.call1((error.reason, error.line, error.column))?))
-        }
+        Err(error) => Err(text_error(py, error)),
     }
+}
+
+/// The TextFormatError for a text that is no message.
+pub(crate) fn text_error(py: Python<'_>, error: TextError) -> PyErr {
+    let make = || {
+        let class = py.import("slipway.errors")?.getattr("TextFormatError")?;
+        class.call1((error.reason, error.line, error.column))
+    };
+    make().map_or_else(|failure: PyErr| failure, PyErr::from_value)
 }
 
 /// What Python's own reader makes of `json`.

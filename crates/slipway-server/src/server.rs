@@ -108,7 +108,7 @@ impl Server {
     /// Replaces what requests are answered from, and has health follow; see `Registry::publish`.
     pub fn publish(&self, models: HashMap<String, Publication>) -> Result<()> {
         self.registry().publish(models)?;
-        self.handle.block_on(self.health.follow(&self.plane.registry.snapshot()));
+        self.health.follow(&self.plane.registry.snapshot());
         Ok(())
     }
 
@@ -174,14 +174,14 @@ impl Server {
         let state = std::mem::replace(&mut *self.lock(), State::Drained);
         let State::Open { network, acceptors, socket } = state else { return true };
         self.handle.block_on(async {
-            self.health.drain().await;
+            self.health.drain();
             network.close();
             for acceptor in acceptors {
                 // Its only end is to return, which closes the port.
                 let _ = acceptor.await;
             }
             drop(socket);
-            self.health.end().await;
+            self.health.end();
             tokio::time::timeout(timeout, network.closed()).await.is_ok()
         })
     }

@@ -81,6 +81,15 @@ class AsyncClient:
         """Return where the versions of a model are, the highest first."""
         return read_statuses(await self._ask(Request.status(model, version, label), timeout_s))
 
+    async def models(self, *, timeout_s: float | None = None) -> list[str]:
+        """Do what `Client.models` does."""
+        names: list[str] = await self._ask(Request.models(), timeout_s)
+        return names
+
+    async def reload(self, config: str, *, timeout_s: float | None = None) -> None:
+        """Do what `Client.reload` does."""
+        await self._ask(Request.reload(config), timeout_s)
+
     def close(self) -> None:
         """Give up the connection; calls under way are still answered."""
         self._connection.close()

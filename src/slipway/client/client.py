@@ -94,6 +94,24 @@ class Client:
         """Return where the versions of a model are, the highest first."""
         return read_statuses(self._ask(Request.status(model, version, label), timeout_s))
 
+    def models(self, *, timeout_s: float | None = None) -> list[str]:
+        """Return the names of the models that the server is to serve, whatever their state, sorted.
+
+        It asks for all that gRPC's health service knows. Raises UnimplementedError for a server
+        that does not list it, as the original does not, and over REST.
+        """
+        names: list[str] = self._ask(Request.models(), timeout_s)
+        return names
+
+    def reload(self, config: str, *, timeout_s: float | None = None) -> None:
+        """Have the server serve the models of a configuration, and no others, from now on.
+
+        `config` is the text form of a ModelServerConfig. Returns when each new model answers, which
+        may take longer than the client's usual `timeout_s`. Raises TextFormatError when it cannot
+        be read, the server's ServingError when it was refused, and UnimplementedError over REST.
+        """
+        self._ask(Request.reload(config), timeout_s)
+
     def close(self) -> None:
         """Give up the connection; calls under way in other threads are still answered."""
         self._connection.close()

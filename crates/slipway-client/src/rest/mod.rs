@@ -54,6 +54,8 @@ impl Rest {
                 let statuses = read::statuses(&self.parsed(&body)?);
                 statuses.map(Answer::Status).ok_or_else(|| self.unreadable("it has no statuses"))
             }
+            Request::Models => Err(self.grpc_only("Listing models")),
+            Request::Reload(_) => Err(self.grpc_only("A reload")),
         }
     }
 
@@ -119,6 +121,15 @@ impl Rest {
     fn parsed<'a>(&self, body: &'a [u8]) -> Result<Value<'a>> {
         Value::parse(body)
             .map_err(|error| self.unreadable(&format!("no JSON at offset {}", error.offset)))
+    }
+
+    fn grpc_only(&self, what: &str) -> Error {
+        let message = format!(
+            "{}: {what} is not part of the REST API; give the client the gRPC address, host:port \
+             or unix:/path",
+            self.address
+        );
+        Error::unimplemented(message)
     }
 
     fn unreadable(&self, fault: &str) -> Error {

@@ -1,88 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What `grpc.health.v1.Health` says: `""` for the whole server, and each model by its name.
+//! `grpc.health.v1.Health`: `""` for the whole server, and each model by its name.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slipway_core::Snapshot;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::{HealthReporter, HealthService};
-use tonic_health::ServingStatus;
+use slipway_proto::grpc::health::v1::health_check_response::ServingStatus;
+use slipway_proto::grpc::health::v1::health_server::{Health as Service, HealthServer};
+use slipway_proto::grpc::health::v1::{
+    HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+};
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{async_trait, Request, Response, Status};
 
 /// The whole server, by gRPC's convention.
 const SERVER: &str = "";
 
-/// Keeps the health service at what is available.
-#[derive(Clone, Default)]
+type Statuses = BTreeMap<String, ServingStatus>;
+
+/// What is available, for those who ask and those who watch.
+#[derive(Clone)]
 pub(crate) struct Health {
-    reporter: HealthReporter,
-    known: Arc<Mutex<Known>>,
+    statuses: watch::Receiver<Statuses>,
+    reporter: Arc<Mutex<Reporter>>,
 }
 
-/// What was reported last: a status that stays is not reported again, which watchers would see.
-#[derive(Default)]
-struct Known {
-    statuses: HashMap<String, ServingStatus>,
+struct Reporter {
+    /// `None` once watchers have been told that there is no more.
+    sender: Option<watch::Sender<Statuses>>,
     draining: bool,
 }
 
 impl Health {
-    pub(crate) fn service(&self) -> HealthServer<HealthService> {
-        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    pub(crate) fn service(&self) -> HealthServer<Self> {
+        HealthServer::new(self.clone())
     }
 
     /// Reports what a snapshot can answer; a model that is not configured any more is unknown.
-    pub(crate) async fn follow(&self, snapshot: &Snapshot) {
+    pub(crate) fn follow(&self, snapshot: &Snapshot) {
         let serving = |yes| if yes { ServingStatus::Serving } else { ServingStatus::NotServing };
-        let mut wanted: HashMap<String, ServingStatus> = snapshot
+        let mut statuses: Statuses = snapshot
             .models
             .iter()
             .filter(|(_, model)| model.configured)
             .map(|(name, model)| (name.clone(), serving(!model.routes.is_empty())))
             .collect();
-        wanted.insert(SERVER.to_owned(), serving(snapshot.is_ready()));
-        self.report(wanted).await;
+        statuses.insert(SERVER.to_owned(), serving(snapshot.is_ready()));
+        self.reporter().report(statuses);
     }
 
     /// Reports from now on that nothing answers.
-    pub(crate) async fn drain(&self) {
-        let mut statuses = {
-            let mut known = self.known();
-            known.draining = true;
-            known.statuses.clone()
-        };
-        statuses.insert(SERVER.to_owned(), ServingStatus::NotServing);
-        self.report(statuses).await;
+    pub(crate) fn drain(&self) {
+        let mut reporter = self.reporter();
+        reporter.draining = true;
+        let statuses = self.statuses.borrow().clone();
+        reporter.report(statuses);
     }
 
     /// Ends the streams of all watchers, who would hold their connections open for ever.
-    pub(crate) async fn end(&self) {
-        self.report(HashMap::new()).await;
-        self.reporter.clone().clear_service_status(SERVER).await;
+    pub(crate) fn end(&self) {
+        self.reporter().sender = None;
     }
 
-    async fn report(&self, mut wanted: HashMap<String, ServingStatus>) {
-        let old = {
-            let mut known = self.known();
-            if known.draining {
-                wanted.values_mut().for_each(|status| *status = ServingStatus::NotServing);
-            }
-            std::mem::replace(&mut known.statuses, wanted.clone())
-        };
-        let mut reporter = self.reporter.clone();
-        for name in old.keys().filter(|name| !wanted.contains_key(*name)) {
-            reporter.clear_service_status(name).await;
+    fn reporter(&self) -> MutexGuard<'_, Reporter> {
+        self.reporter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter {
+    fn report(&self, mut statuses: Statuses) {
+        if self.draining {
+            statuses.values_mut().for_each(|status| *status = ServingStatus::NotServing);
         }
-        for (name, status) in wanted {
-            if old.get(&name) != Some(&status) {
-                reporter.set_service_status(name, status).await;
-            }
+        if let Some(sender) = &self.sender {
+            sender.send_replace(statuses);
         }
     }
+}
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for Health {
+    fn default() -> Self {
+        let all = BTreeMap::from([(SERVER.to_owned(), ServingStatus::Serving)]);
+        let (sender, statuses) = watch::channel(all);
+        let reporter = Reporter { sender: Some(sender), draining: false };
+        Self { statuses, reporter: Arc::new(Mutex::new(reporter)) }
+    }
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status as i32 }
+}
+
+#[async_trait]
+impl Service for Health {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        let status = self.statuses.borrow().get(&request.get_ref().service).copied();
+        let status = status.ok_or_else(|| Status::not_found("service not registered"))?;
+        Ok(Response::new(answer(status)))
+    }
+
+    async fn list(
+        &self,
+        _: Request<HealthListRequest>,
+    ) -> Result<Response<HealthListResponse>, Status> {
+        let statuses = self.statuses.borrow();
+        let statuses = statuses.iter().map(|(name, &status)| (name.clone(), answer(status)));
+        Ok(Response::new(HealthListResponse { statuses: statuses.collect() }))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let HealthCheckRequest { service } = request.into_inner();
+        let mut last = None;
+        let changes = WatchStream::new(self.statuses.clone()).filter_map(move |statuses| {
+            let status = statuses.get(&service).copied().unwrap_or(ServingStatus::ServiceUnknown);
+            (last.replace(status) != Some(status)).then(|| Ok(answer(status)))
+        });
+        Ok(Response::new(Box::pin(changes)))
     }
 }
 
