@@ -101,11 +101,13 @@ def test_a_rest_request_has_the_time_that_is_given(
     [
         ({}, None),
         ({"grpc_max_threads": 3}, 3),
-        ({"rest_api_num_threads": 1}, 1),
-        ({"grpc_max_threads": 3, "rest_api_num_threads": 1}, 4),
+        ({"grpc_max_threads": 3, "rest_api_port": 9}, None),
+        ({"rest_api_num_threads": 1, "rest_api_port": 9}, None),
+        ({"rest_api_num_threads": 1, "rest_api_port": 9, "port": 0}, 1),
+        ({"grpc_max_threads": 3, "rest_api_num_threads": 1, "rest_api_port": 9}, 4),
     ],
 )
-def test_both_flags_for_threads_size_the_one_pool(
+def test_the_one_pool_has_the_threads_of_both_where_each_that_is_on_has_some(
     flags: dict[str, int], threads: int | None
 ) -> None:
     options = ServeOptions.model_validate({"model_base_path": "/m", **flags})

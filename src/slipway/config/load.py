@@ -70,7 +70,7 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
         allow_remote_reload=options.allow_remote_reload,
         limits=_limits(options),
         rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
-        run_threads=(options.rest_api_num_threads or 0) + (options.grpc_max_threads or 0) or None,
+        run_threads=_run_threads(options, rest_port),
     )
     interval_s = max(0.0, options.load_retry_interval_micros / 1e6)
     poll_wait_s = options.file_system_poll_wait_seconds
@@ -128,6 +128,17 @@ def _limits(options: ServeOptions) -> Limits:
             f"{first['msg'].lower()}"
         ) from error
     return Limits(**checked.model_dump(include=set(values)))
+
+
+def _run_threads(options: ServeOptions, rest_port: int | None) -> int | None:
+    """Return the size of the pool that gRPC and REST share; None where one of them has no limit."""
+    shares = []
+    if options.port or options.grpc_socket_path:
+        shares.append(options.grpc_max_threads)
+    if rest_port:
+        shares.append(options.rest_api_num_threads)
+    given = [threads for threads in shares if threads is not None]
+    return sum(given) if len(given) == len(shares) else None
 
 
 def _host(text: str) -> str:

@@ -106,7 +106,8 @@ class ServeOptions(BaseModel):
         ge=1,
         le=MAX_THREADS,
         description="Threads that run models for REST. They are those of --grpc_max_threads too: "
-        "there are as many as both flags say together. Default: 4 a CPU.",
+        "there are as many as both flags say together, or 4 a CPU where one that answers has "
+        "none.",
     )
     grpc_max_threads: int | None = Field(
         None,
