@@ -53,9 +53,9 @@ def test_a_model_without_a_version_is_one_too_however_many_there_are() -> None:
     names = [f"model_{number:03}" for number in range(300)]
     with slipway.Client(address) as client:
         assert client.models() == []
-        plane.publish({name: [] for name in names}, {}, {})
+        plane.publish({name: {} for name in names}, {}, {})
         assert client.models() == names
-        plane.publish({"m": []}, {}, {})
+        plane.publish({"m": {}}, {}, {})
         assert client.models() == ["m"]
     plane.drain(5)
 
@@ -133,7 +133,7 @@ def test_a_reload_takes_no_thread_from_those_that_run_models(saved_models: Saved
 
     plane = NativePlane(PlaneConfig(grpc_port=0, run_threads=1), on_reload=on_reload)
     half.load(plane, saved_models, 123)
-    half.publish(plane, 123)
+    half.publish(plane, saved_models, 123)
     address = plane.start().grpc
     assert address
     with slipway.Client(address, timeout_s=30) as client:

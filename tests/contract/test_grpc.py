@@ -278,8 +278,9 @@ def test_health_lists_the_server_and_every_configured_model(saved_models: SavedM
     plane = NativePlane(PlaneConfig(grpc_port=0))
     address = plane.start().grpc
     assert address
-    plane.load(ServableId("half", 123), saved_models.version("half", 123))
-    plane.publish({"half": [123], "later": []}, {}, {})
+    path = saved_models.version("half", 123)
+    plane.load(ServableId("half", 123), path)
+    plane.publish({"half": {123: path}, "later": {}}, {}, {})
     with grpc.insecure_channel(address, DIRECT) as channel:
         answer = health_pb2_grpc.HealthStub(channel).List(
             health_pb2.HealthListRequest(), timeout=10
@@ -302,9 +303,9 @@ def test_a_watcher_of_a_model_sees_it_come_and_go() -> None:
         watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=30)
         names = health_pb2.HealthCheckResponse.ServingStatus
         seen = [names.Name(next(watch).status)]
-        plane.publish({"m": [], "n": []}, {}, {})
+        plane.publish({"m": {}, "n": {}}, {}, {})
         seen.append(names.Name(next(watch).status))
-        plane.publish({"m": []}, {}, {})
+        plane.publish({"m": {}}, {}, {})
         plane.publish({}, {}, {})
         seen.append(names.Name(next(watch).status))
         assert plane.drain(60)

@@ -24,7 +24,11 @@ fn descriptors_hold_the_services_and_all_that_is_imported() {
     });
     assert_eq!(
         services.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
-        ["tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"],
+        [
+            "grpc.health.v1.Health",
+            "tensorflow.serving.ModelService",
+            "tensorflow.serving.PredictionService",
+        ],
     );
 }
 

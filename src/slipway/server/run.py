@@ -83,13 +83,13 @@ class _Server:
         if self._config.serve_while_loading:
             self._open()
         while not self._news.is_to_stop:
+            if not self._is_up:
+                self._come_up()
             self._follow_disk()
             for request in self._news.take_reloads():
                 self._reloads.begin(request)
             self._reloads.settle()
-            if not self._is_up:
-                self._come_up()
-            elif self._file:
+            if self._file and self._is_up:
                 self._file.follow(time.monotonic())
             self._news.wait(self._patience_s())
 

@@ -10,7 +10,7 @@ use slipway_proto::tensorflow::serving::{
     GetModelStatusRequest, GetModelStatusResponse, ReloadConfigRequest, ReloadConfigResponse,
     StatusProto,
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Semaphore;
 use tonic::{async_trait, Request, Response, Status};
 
 use super::wire::{deadline, model_spec, status, version_choice};
@@ -18,16 +18,18 @@ use crate::peer::Peer;
 use crate::plane::Plane;
 use crate::runner::{aside, by};
 
+/// Reloads under way, each of which has a thread that waits; more of them wait for their turn.
+const MAX_RELOADS: usize = 16;
+
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     plane: Arc<Plane>,
-    /// Held by the one reload under way.
-    reloading: Arc<Mutex<()>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Model {
     pub(super) fn new(plane: Arc<Plane>) -> Self {
-        Self { plane, reloading: Arc::default() }
+        Self { plane, turns: Arc::new(Semaphore::new(MAX_RELOADS)) }
     }
 
     fn answer_status(&self, request: &GetModelStatusRequest) -> Result<GetModelStatusResponse> {
@@ -35,11 +37,6 @@ impl Model {
         let snapshot = self.plane.snapshot();
         let statuses = snapshot.statuses(&spec.name, &version_choice(spec))?;
         Ok(crate::plane::status_response(statuses))
-    }
-
-    /// Returns when no other reload is under way.
-    async fn turn(&self) -> Result<OwnedMutexGuard<()>> {
-        Ok(Arc::clone(&self.reloading).lock_owned().await)
     }
 
     async fn answer_reload(
@@ -60,7 +57,8 @@ impl Model {
         let on_reload = self.plane.on_reload.clone().ok_or_else(|| {
             Error::unimplemented("this server does not take a new configuration while it runs")
         })?;
-        let turn = by(deadline, self.turn()).await?;
+        let turns = Arc::clone(&self.turns).acquire_owned();
+        let turn = by(deadline, async { Ok(turns.await) }).await?;
         let reload = move || {
             let outcome = on_reload(request, deadline);
             drop(turn);
