@@ -44,8 +44,12 @@ fn config() -> prost_build::Config {
         .boxed(".tensorflow.StructuredValue.kind.bounded_tensor_spec_value");
 
     #[cfg(feature = "services")]
-    config
-        .service_generator(tonic_prost_build::configure().build_client(false).service_generator());
+    config.service_generator(
+        tonic_prost_build::configure()
+            .build_client(false)
+            .codec_path("crate::bounded_codec::BoundedCodec")
+            .service_generator(),
+    );
 
     config
 }

@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "services")]
+pub mod bounded_codec;
 #[cfg(feature = "reflect")]
 pub mod reflect;
 mod strings;

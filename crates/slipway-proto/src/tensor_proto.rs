@@ -9,8 +9,8 @@ use prost::{DecodeError, Message, Name};
 use crate::tensorflow::{DataType, TensorShapeProto};
 use crate::Strings;
 
-/// A shape has 254 dims at most, each with a size and perhaps a name.
-const MAX_SHAPE_BYTES: usize = 64 << 10;
+/// TensorFlow's bound on the rank of a shape.
+const MAX_RANK: usize = 254;
 
 /// `tensorflow.TensorProto`, made for tensors of many elements.
 ///
@@ -103,11 +103,13 @@ impl TensorProto {
     ) -> Result<(), DecodeError> {
         let mut payload = Bytes::new();
         encoding::bytes::merge(wire_type, &mut payload, buf, ctx)?;
-        // A dim takes two bytes here and many more in memory.
-        if payload.len() > MAX_SHAPE_BYTES {
-            return Err(malformed("shape has far more dims than a tensor can have"));
+        let shape = self.tensor_shape.get_or_insert_with(Default::default);
+        // A dim takes two bytes here and many more in memory: one too many is enough to refuse.
+        while payload.has_remaining() && shape.dim.len() <= MAX_RANK {
+            let (tag, wire_type) = encoding::decode_key(&mut payload)?;
+            shape.merge_field(tag, wire_type, &mut payload, DecodeContext::default())?;
         }
-        self.tensor_shape.get_or_insert_with(Default::default).merge(payload)
+        Ok(())
     }
 
     fn merge_list(
@@ -657,6 +659,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn keeps_one_dim_more_than_a_shape_can_have() {
+        let dims = packed(TENSOR_SHAPE, &[0x12, 0].repeat(60));
+        let tensor = decode(&dims.repeat(5)).unwrap();
+        assert_eq!(tensor.tensor_shape.unwrap().dim.len(), 255);
     }
 
     #[test]
