@@ -69,7 +69,7 @@ impl Reader<'_> {
     }
 
     fn elements(&self, dtype: DType, size: usize, count: usize) -> Result<Data> {
-        let bytes = self.fits(count, size)?;
+        let bytes = self.fits(count, count.checked_mul(size))?;
         let content = &self.proto.tensor_content;
         if !content.is_empty() {
             if content.len() != bytes {
@@ -91,11 +91,19 @@ impl Reader<'_> {
             DType::Double => self.fixed(TensorProto::DOUBLE_VAL, size, count),
             DType::Complex64 => self.fixed(TensorProto::SCOMPLEX_VAL, size, count),
             DType::Complex128 => self.fixed(TensorProto::DCOMPLEX_VAL, size, count),
-            DType::Int8 | DType::QInt8 => self.narrow::<i8, 1>(TensorProto::INT_VAL, count),
-            DType::UInt8 | DType::QUInt8 => self.narrow::<u8, 1>(TensorProto::INT_VAL, count),
-            DType::Int16 | DType::QInt16 => self.narrow::<i16, 2>(TensorProto::INT_VAL, count),
-            DType::UInt16 | DType::QUInt16 => self.narrow::<u16, 2>(TensorProto::INT_VAL, count),
-            DType::Half | DType::BFloat16 => self.narrow::<u16, 2>(TensorProto::HALF_VAL, count),
+            DType::Int8 | DType::QInt8 => self.narrow::<i8, 1>(dtype, TensorProto::INT_VAL, count),
+            DType::UInt8 | DType::QUInt8 => {
+                self.narrow::<u8, 1>(dtype, TensorProto::INT_VAL, count)
+            }
+            DType::Int16 | DType::QInt16 => {
+                self.narrow::<i16, 2>(dtype, TensorProto::INT_VAL, count)
+            }
+            DType::UInt16 | DType::QUInt16 => {
+                self.narrow::<u16, 2>(dtype, TensorProto::INT_VAL, count)
+            }
+            DType::Half | DType::BFloat16 => {
+                self.narrow::<u16, 2>(dtype, TensorProto::HALF_VAL, count)
+            }
             DType::Int32 | DType::QInt32 => {
                 self.varints(TensorProto::INT_VAL, count, |value| Ok((value as i32).to_le_bytes()))
             }
@@ -134,18 +142,17 @@ impl Reader<'_> {
         Ok(Data::Owned(bytes))
     }
 
-    /// A list of varints whose values must fit the narrow integer `T`.
-    fn narrow<T, const N: usize>(&self, field: u32, count: usize) -> Result<Data>
+    /// A list of varints whose values must fit `T`, the integer in which `dtype` is kept.
+    fn narrow<T, const N: usize>(&self, dtype: DType, field: u32, count: usize) -> Result<Data>
     where
         T: TryFrom<i32> + ToLe<N>,
     {
         self.varints(field, count, |value| {
             // int32 fields hold the low 32 bits, as any protobuf reader takes them.
             let value = value as i32;
-            T::try_from(value).map(ToLe::to_le).map_err(|_| {
-                let name = std::any::type_name::<T>();
-                Error::invalid_argument(format!("value {value} does not fit {name}"))
-            })
+            T::try_from(value)
+                .map(ToLe::to_le)
+                .map_err(|_| Error::invalid_argument(format!("value {value} does not fit {dtype}")))
         })
     }
 
@@ -178,7 +185,7 @@ impl Reader<'_> {
 
     fn strings(&self, count: usize) -> Result<Strings> {
         let content = &self.proto.tensor_content;
-        let overhead = self.fits(count, STRING_COST)?;
+        let overhead = self.fits(count, count.checked_mul(STRING_COST))?;
         self.room.lease.take(overhead)?;
         if !content.is_empty() {
             return strings_from_content(content, count);
@@ -190,7 +197,8 @@ impl Reader<'_> {
         }
         let last: &[u8] = given.iter().next_back().unwrap_or_default();
         let added = (count - given.len()).saturating_mul(last.len());
-        let bytes = self.fits(given.byte_len().saturating_add(added), 1)?;
+        let bytes = given.byte_len().saturating_add(added);
+        self.fits(count, overhead.checked_add(bytes))?;
         self.room.lease.take(bytes)?;
         let mut strings = Strings::with_capacity(count, bytes);
         given.iter().for_each(|value| strings.push(value));
@@ -209,11 +217,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `count * size`, when a tensor may be that large.
-    fn fits(&self, count: usize, size: usize) -> Result<usize> {
+    /// The `bytes` of `count` elements, when a tensor may be that large.
+    fn fits(&self, count: usize, bytes: Option<usize>) -> Result<usize> {
         let limit = self.room.max_tensor_bytes;
-        let bytes = count.checked_mul(size).filter(|&bytes| bytes <= limit);
-        bytes.ok_or_else(|| {
+        bytes.filter(|&bytes| bytes <= limit).ok_or_else(|| {
             Error::new(
                 Code::ResourceExhausted,
                 format!("{count} elements are more than the limit of {limit} bytes"),
@@ -420,7 +427,7 @@ mod tests {
              elements"
         );
         let error = read(&with_ints(DType::UInt8, &[1], &[300])).unwrap_err();
-        assert!(error.message.ends_with("value 300 does not fit u8"), "{error}");
+        assert!(error.message.ends_with("value 300 does not fit uint8"), "{error}");
     }
 
     #[test]
