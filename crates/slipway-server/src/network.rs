@@ -250,7 +250,6 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(READ_BUFFER_BYTES.max(limits.max_header_bytes as usize))
-            .pipeline_flush(true)
             .serve_connection(io, service.of(activity.clone()))),
     };
     result.map_err(|error| error.to_string())

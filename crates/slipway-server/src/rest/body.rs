@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading a request's body.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,7 +21,9 @@ pub(super) enum Unread {
     TooLarge { limit: usize },
     /// There is no memory for it now.
     NoRoom(Error),
-    /// No part of it came for too long, or the connection broke.
+    /// It is not framed as it was announced, or the connection broke.
+    Broken(Error),
+    /// No part of it came for too long.
     Stalled(String),
 }
 
@@ -87,7 +90,10 @@ async fn next_part(body: &mut Incoming, limits: &Limits) -> Result<Option<Bytes>
             })?;
         let Some(frame) = frame else { return Ok(None) };
         let frame = frame.map_err(|error| {
-            Unread::Stalled(format!("The request body could not be read: {error}"))
+            // hyper's own words are that it was reading; the cause says what it met.
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            let message = format!("The request body could not be read: {cause}");
+            Unread::Broken(Error::invalid_argument(message))
         })?;
         // Trailers say nothing that is asked for.
         if let Ok(data) = frame.into_data() {

@@ -13,7 +13,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::EXPECT;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use self::reply::Body;
@@ -56,22 +57,28 @@ impl hyper::service::Service<Request<Incoming>> for RestConnection {
 }
 
 async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body> {
-    let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-    let route = match Target::of(request.method(), path) {
-        Target::Api(route) => route,
-        Target::Elsewhere => return reply::not_found_page(),
-        Target::Unsupported => return reply::not_implemented_page(),
+    let (head, body) = request.into_parts();
+    // hyper knows the one expectation there is.
+    let mut expectations = head.headers.get_all(EXPECT).iter();
+    if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return reply::page(StatusCode::EXPECTATION_FAILED);
+    }
+    let lease = plane.budget.lease();
+    // Whatever is asked for: with a body unread, hyper closes the connection without a word.
+    let body = match body::read(body, &plane.limits, &lease).await {
+        Ok(body) => body,
+        Err(unread) => return reply::unread(&unread),
     };
-    let result = match route {
-        Err(error) => Err(error),
-        Ok(Route::Status(model)) => report::status(&plane, &model),
-        Ok(Route::Metadata(model)) => report::metadata(&plane, &model),
-        Ok(Route::Inference(verb, model)) => {
-            let lease = plane.budget.lease();
-            match body::read(request.into_body(), &plane.limits, &lease).await {
-                Ok(body) => inference::answer(plane, verb, model, body, lease).await,
-                Err(unread) => return reply::unread(&unread),
-            }
+    let path = head.uri.path_and_query().map_or("", |path| path.as_str());
+    let result = match Target::of(&head.method, path) {
+        Target::Elsewhere => return reply::page(StatusCode::NOT_FOUND),
+        Target::Illegal => return reply::page(StatusCode::BAD_REQUEST),
+        Target::Unsupported => return reply::page(StatusCode::NOT_IMPLEMENTED),
+        Target::Api(Err(error)) => Err(error),
+        Target::Api(Ok(Route::Status(model))) => report::status(&plane, &model),
+        Target::Api(Ok(Route::Metadata(model))) => report::metadata(&plane, &model),
+        Target::Api(Ok(Route::Inference(verb, model))) => {
+            inference::answer(plane, verb, model, body, lease).await
         }
     };
     result.map_or_else(|error| reply::error(&error), reply::json)

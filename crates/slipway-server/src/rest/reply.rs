@@ -48,7 +48,7 @@ pub(super) fn unread(unread: &Unread) -> Response<Body> {
                 "The request body is larger than the limit of {limit} bytes"
             )),
         ),
-        Unread::NoRoom(error) => self::error(error),
+        Unread::NoRoom(error) | Unread::Broken(error) => self::error(error),
         Unread::Stalled(message) => {
             with_json(StatusCode::REQUEST_TIMEOUT, json::write_error(message))
         }
@@ -57,17 +57,9 @@ pub(super) fn unread(unread: &Unread) -> Response<Body> {
     response
 }
 
-/// For paths that are none of the API's.
-pub(super) fn not_found_page() -> Response<Body> {
-    page(StatusCode::NOT_FOUND, "Not Found")
-}
-
-/// For methods that no path of the API has.
-pub(super) fn not_implemented_page() -> Response<Body> {
-    page(StatusCode::NOT_IMPLEMENTED, "Not Implemented")
-}
-
-fn page(status: StatusCode, phrase: &str) -> Response<Body> {
+/// For requests that do not get as far as the API.
+pub(super) fn page(status: StatusCode) -> Response<Body> {
+    let phrase = status.canonical_reason().unwrap_or_default();
     let body = format!(
         "<HTML><HEAD>\n<TITLE>{} {phrase}</TITLE>\n</HEAD><BODY>\n<H1>{phrase}</H1>\n</BODY></HTML>\n",
         status.as_u16()

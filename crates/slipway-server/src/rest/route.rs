@@ -11,6 +11,8 @@ pub(super) enum Target {
     /// A path under `/v1/`: a route, or the error for one that fits none.
     Api(Result<Route>),
     Elsewhere,
+    /// Not written as URLs are.
+    Illegal,
     /// A method that HTTP has and this API does not know.
     Unsupported,
 }
@@ -38,6 +40,9 @@ pub(super) struct ModelRef {
 impl Target {
     /// `path` is the path with its query, as it was sent: a query is not taken apart.
     pub(super) fn of(method: &Method, path: &str) -> Target {
+        if !is_legal(path) {
+            return Target::Illegal;
+        }
         let known = [
             Method::GET,
             Method::POST,
@@ -120,6 +125,14 @@ fn report(path: &str) -> Option<Result<Route>> {
         Err(error) => return Some(Err(error)),
     };
     Some(Ok(if is_metadata { Route::Metadata(model) } else { Route::Status(model) }))
+}
+
+/// Whether all characters are those of RFC 3986; hyper lets others pass.
+fn is_legal(path: &str) -> bool {
+    let is_legal =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    let is_escape = |part: &str| part.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    path.bytes().all(is_legal) && path.split('%').skip(1).all(is_escape)
 }
 
 fn version_choice(kind: &str, value: &str) -> Option<Result<VersionChoice>> {
@@ -238,5 +251,16 @@ mod tests {
             assert_eq!(target(Method::GET, path), Target::Elsewhere);
         }
         assert_eq!(target(Method::TRACE, "/v1/models/m"), Target::Unsupported);
+    }
+
+    #[test]
+    fn characters_that_no_url_has_are_looked_for_first() {
+        for path in
+            ["/v1/models/[m]", "/v1/models/m|", "/{}", "/v1/é", "/%", "/%4", "/%4x/", "/a?^"]
+        {
+            assert_eq!(target(Method::GET, path), Target::Illegal, "{path}");
+        }
+        assert_eq!(target(Method::TRACE, "/\""), Target::Illegal);
+        assert_ne!(target(Method::GET, "/v1/models/%5b~!$&'()*+,;=@%5D?%aF"), Target::Illegal);
     }
 }
