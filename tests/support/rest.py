@@ -36,9 +36,20 @@ def ask(
         body = json.dumps(body, ensure_ascii=False).encode()
     connection = http.client.HTTPConnection(address, timeout=30)
     try:
-        connection.request(method, path, body, headers or {})
-        response = connection.getresponse()
-        names = {name.lower(): value for name, value in response.getheaders()}
-        return Reply(response.status, names, response.read())
+        return exchange(connection, method, path, body, headers)
     finally:
         connection.close()
+
+
+def exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Reply:
+    """Send a request over a connection, which opens itself again when the server has closed it."""
+    connection.request(method, path, body, headers or {})
+    response = connection.getresponse()
+    names = {name.lower(): value for name, value in response.getheaders()}
+    return Reply(response.status, names, response.read())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf import message_factory, text_format
 
 with warnings.catch_warnings():
     # What TensorFlow's own imports are warned of is not ours.
@@ -101,6 +102,12 @@ def official_service(name: str) -> Any:
         "ModelService": model_service_pb2,
     }[name]
     return module.DESCRIPTOR.services_by_name[name]
+
+
+def request_of(service: str, method: str, text: str) -> Any:
+    """Return the request of a method, read from protobuf's text form."""
+    published = official_service(service).methods_by_name[method].input_type
+    return text_format.Parse(text, message_factory.GetMessageClass(published)())
 
 
 reload_request = model_management_pb2.ReloadConfigRequest
