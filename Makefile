@@ -4,7 +4,7 @@ PYTHON ?= python3
 # A C++ gRPC server to measure against, where its source lies beside the checkout.
 FLOOR ?= $(wildcard ../shared/native_floor)
 
-.PHONY: build demo test check format bench wheel clean
+.PHONY: build demo test check format bench soak wheel clean
 
 build: .venv/installed
 	scripts/build
@@ -29,6 +29,9 @@ bench: build
 	.venv/bin/python benchmarks/trivial.py $(if $(FLOOR),--floor $(FLOOR))
 	.venv/bin/python benchmarks/client.py
 	.venv/bin/python benchmarks/startup.py
+
+soak: build
+	.venv/bin/python benchmarks/soak.py --seconds=180
 
 wheel: .venv/installed
 	.venv/bin/maturin build --release --locked --out target/wheels
