@@ -29,6 +29,7 @@ bench: build
 	.venv/bin/python benchmarks/trivial.py $(if $(FLOOR),--floor $(FLOOR))
 	.venv/bin/python benchmarks/client.py
 	.venv/bin/python benchmarks/startup.py
+	.venv/bin/python benchmarks/json_body.py
 
 soak: build
 	.venv/bin/python benchmarks/soak.py --seconds=180

@@ -22,6 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
+from saved_models import ExportError, export
 from servers import ServerError, free_ports, started, stop
 from soak_changes import WAIT_S, Changes, SoakError
 from soak_judge import Record
@@ -77,7 +78,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
             is_good = run(stack, folder, cycles, arguments.cycle_seconds)
-        except (ServerError, SoakError) as error:
+        except (ExportError, ServerError, SoakError) as error:
             log = folder / "slipway.log"
             tail = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
             sys.exit("\n".join([*tail, f"soak: {error}"]))
@@ -89,7 +90,7 @@ def run(stack: ExitStack, folder: Path, cycles: int, cycle_s: float) -> bool:
     for name in ("base", "scratch"):
         (folder / name).mkdir()
     exported = folder / "exported"
-    export(exported)
+    export("soak_model.py", exported)
     ports = free_ports(2)
     client = slipway.Client(f"http://127.0.0.1:{ports[1]}", timeout_s=WAIT_S)
     changes = Changes(Versions(exported, folder / "base", folder / "scratch"), client)
@@ -123,15 +124,6 @@ def run(stack: ExitStack, folder: Path, cycles: int, cycle_s: float) -> bool:
     tables = [memory_table(footprints), request_table(records), verdict_table(held)]
     print("\n\n".join([summary, *tables]))
     return all(verdict.is_met for verdict in held)
-
-
-def export(folder: Path) -> None:
-    """Export the model in a process of its own."""
-    environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    command: list[str | Path] = [sys.executable, HERE / "soak_model.py", folder]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
-    if run.returncode:
-        raise SoakError(f"the model was not exported:\n{run.stderr}")
 
 
 def serve(ports: list[int], base_path: Path) -> list[str | Path]:
