@@ -20,6 +20,9 @@ pub struct Lease {
     taken: AtomicUsize,
 }
 
+/// What a string costs in TensorFlow's memory beside its bytes.
+pub(crate) const STRING_COST: usize = 24;
+
 /// How much memory a tensor of a request may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Room<'a> {
@@ -41,6 +44,31 @@ impl Budget {
     /// Bytes that are taken now.
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
+    }
+}
+
+impl Room<'_> {
+    /// Takes the `bytes` of one tensor.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED when a tensor may not be that large, or the budget does not have them.
+    pub fn take(&self, bytes: usize) -> Result<()> {
+        let limit = self.max_tensor_bytes;
+        if bytes > limit {
+            return Err(Error::new(
+                Code::ResourceExhausted,
+                format!("{bytes} bytes are more than the limit of {limit} for one tensor"),
+            ));
+        }
+        self.lease.take(bytes)
+    }
+
+    /// Takes what one tensor of `count` strings needs that have `bytes` altogether.
+    ///
+    /// # Errors
+    /// Those of [`take`](Self::take).
+    pub fn take_strings(&self, count: usize, bytes: usize) -> Result<()> {
+        self.take(count.saturating_mul(STRING_COST).saturating_add(bytes))
     }
 }
 

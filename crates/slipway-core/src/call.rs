@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::{explain_shapes, odd_shapes, Callable, Result, RunPlan, Servable, Tensor};
 
 /// A run with all that it takes. It holds its servable until the run has returned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     pub servable: Arc<Servable>,
     pub callable: Arc<Callable>,
@@ -21,6 +21,11 @@ impl Call {
     /// How the call is best run, by what earlier ones took.
     pub fn plan(&self) -> RunPlan {
         self.callable.planner.plan(&self.inputs)
+    }
+
+    /// Whether there are not enough runs of this size yet to plan by.
+    pub fn plan_is_open(&self) -> bool {
+        self.callable.planner.is_open(&self.inputs)
     }
 
     /// Runs on this thread until it is done, and learns from the time it took. Returns the outputs

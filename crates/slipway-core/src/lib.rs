@@ -8,9 +8,13 @@ mod budget;
 mod call;
 mod dtype;
 mod error;
+mod examples;
+mod inference;
+mod made_up;
 pub mod narrow;
 mod predict;
 mod registry;
+mod replay;
 mod run_plan;
 mod servable;
 mod signature;
@@ -21,13 +25,17 @@ pub use budget::{Budget, Lease, Room};
 pub use call::Call;
 pub use dtype::DType;
 pub use error::{Code, Error, Result};
+pub use examples::examples_from_wire;
+pub use inference::Inference;
+pub use made_up::made_up_inputs;
 pub use predict::{
-    bind_inputs, bind_tensors, check_dtype, explain_shapes, odd_shapes, select_outputs,
-    DEFAULT_SIGNATURE,
+    bind_inputs, bind_tensors, check_dtype, explain_shapes, no_signature, odd_shapes,
+    select_outputs, DEFAULT_SIGNATURE,
 };
 pub use registry::{Model, Publication, Registry, Snapshot, State, VersionChoice, VersionStatus};
+pub use replay::logged_calls;
 pub use run_plan::{Executor, Place, RunPlan, RunPlanner};
-pub use servable::{Backend, Callable, Servable, ServableId};
+pub use servable::{Backend, Callable, Gone, Servable, ServableId};
 pub use signature::{Signature, TensorSpec};
 pub use tensor::{element_count, AlignedBytes, Data, Element, Tensor};
 pub use tensor_wire::{tensor_from_wire, tensor_to_wire, wire_work};

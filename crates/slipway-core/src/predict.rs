@@ -79,6 +79,11 @@ fn bind<T>(
     Ok(inputs)
 }
 
+/// The error of a Predict call for a signature that the graph does not have.
+pub fn no_signature(name: &str) -> Error {
+    Error::failed_precondition(format!("Serving signature key \"{name}\" not found."))
+}
+
 /// Refuses a tensor whose dtype is not the declared one of the input at `position`.
 pub fn check_dtype(signature: &Signature, position: usize, dtype: DType) -> Result<()> {
     let spec = &signature.inputs[position];

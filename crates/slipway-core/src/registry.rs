@@ -5,11 +5,11 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::{Backend, Code, Error, Result, Servable, ServableId};
+use crate::{Code, Error, Gone, Result, Servable, ServableId};
 
 /// Where a version is on its way, numbered as `ModelVersionStatus.State`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ type Key = (ServableId, PathBuf);
 #[derive(Debug)]
 struct Loaded {
     servable: Arc<Servable>,
-    gone: mpsc::Receiver<Box<dyn Backend>>,
+    gone: Gone,
 }
 
 impl Registry {
@@ -174,19 +174,14 @@ impl Registry {
     ///
     /// # Errors
     /// FAILED_PRECONDITION when the same is there.
-    pub fn insert(
-        &self,
-        servable: Servable,
-        path: PathBuf,
-        gone: mpsc::Receiver<Box<dyn Backend>>,
-    ) -> Result<()> {
+    pub fn insert(&self, servable: Arc<Servable>, path: PathBuf, gone: Gone) -> Result<()> {
         match self.loaded().entry((servable.id().clone(), path)) {
             Entry::Occupied(there) => {
                 let (id, _) = there.key();
                 Err(Error::failed_precondition(format!("{id} is loaded already")))
             }
             Entry::Vacant(free) => {
-                free.insert(Loaded { servable: Arc::new(servable), gone });
+                free.insert(Loaded { servable, gone });
                 Ok(())
             }
         }
@@ -197,7 +192,7 @@ impl Registry {
     ///
     /// # Errors
     /// NOT_FOUND when it is not loaded, FAILED_PRECONDITION while it is routed to.
-    pub fn remove(&self, id: &ServableId, path: &Path) -> Result<mpsc::Receiver<Box<dyn Backend>>> {
+    pub fn remove(&self, id: &ServableId, path: &Path) -> Result<Gone> {
         let mut loaded = self.loaded();
         let key = (id.clone(), path.to_owned());
         let there = loaded.get(&key).ok_or_else(|| Error::not_found(not_loaded(id)))?;
@@ -254,7 +249,7 @@ fn not_loaded(id: &ServableId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Executor, Signature, Tensor};
+    use crate::{Backend, Executor, Signature, Tensor};
 
     struct Nothing;
 
@@ -274,7 +269,7 @@ mod tests {
         ServableId { model: "m".into(), version }
     }
 
-    fn servable(version: i64) -> (Servable, mpsc::Receiver<Box<dyn Backend>>) {
+    fn servable(version: i64) -> (Arc<Servable>, Gone) {
         Servable::new(id(version), Default::default(), Default::default(), Box::new(Nothing))
     }
 
@@ -300,7 +295,7 @@ mod tests {
     fn snapshot() -> Snapshot {
         let model = Model {
             configured: true,
-            routes: [3, 7].map(|version| (version, Arc::new(servable(version).0))).into(),
+            routes: [3, 7].map(|version| (version, servable(version).0)).into(),
             labels: [("stable".to_owned(), 3), ("gone".to_owned(), 1)].into(),
             statuses: vec![ended(7), ended(3), ended(1)],
         };

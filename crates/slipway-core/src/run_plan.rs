@@ -84,7 +84,7 @@ impl RunPlanner {
 
     /// The plan for a run with these inputs.
     pub fn plan(&self, inputs: &[Tensor]) -> RunPlan {
-        let input_bytes = inputs.iter().map(Tensor::byte_len).sum();
+        let input_bytes = byte_len(inputs);
         let index = class_of(input_bytes);
         let class = &self.classes[index];
         let shapes = hash_of_shapes(inputs);
@@ -103,6 +103,11 @@ impl RunPlanner {
             && self.short_shape(shapes).load(Relaxed) == shapes;
         let place = if inline { Place::Inline } else { Place::Offload };
         RunPlan { place, executor, class: index, shapes }
+    }
+
+    /// Whether runs with inputs of this size are still on trial.
+    pub fn is_open(&self, inputs: &[Tensor]) -> bool {
+        self.classes[class_of(byte_len(inputs))].measured.load(Relaxed) < TRIALS
     }
 
     /// Learns that a run of `plan` took `time`. Only of runs that succeeded: failures are quick.
@@ -137,6 +142,10 @@ impl RunPlanner {
     fn short_shape(&self, shapes: u64) -> &AtomicU64 {
         &self.short_shapes[shapes as usize % SHORT_SHAPES]
     }
+}
+
+fn byte_len(inputs: &[Tensor]) -> usize {
+    inputs.iter().map(Tensor::byte_len).sum()
 }
 
 fn hash_of_shapes(inputs: &[Tensor]) -> u64 {

@@ -7,7 +7,7 @@ use std::sync::{mpsc, Arc};
 
 use slipway_proto::tensorflow::serving::SignatureDefMap;
 
-use crate::{Error, Executor, Result, RunPlanner, Signature, Tensor};
+use crate::{Error, Executor, Result, RunPlanner, Signature, Tensor, DEFAULT_SIGNATURE};
 
 /// A model's name and a version's number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +44,9 @@ pub struct Callable {
     pub planner: RunPlanner,
 }
 
+/// Gets the backend of a servable that has been dropped.
+pub type Gone = mpsc::Receiver<Box<dyn Backend>>;
+
 /// A version in memory: its signatures and the backend that runs them.
 pub struct Servable {
     id: ServableId,
@@ -64,9 +67,10 @@ impl Servable {
         callables: BTreeMap<String, Result<Arc<Callable>>>,
         metadata: SignatureDefMap,
         backend: Box<dyn Backend>,
-    ) -> (Self, mpsc::Receiver<Box<dyn Backend>>) {
+    ) -> (Arc<Self>, Gone) {
         let (sender, receiver) = mpsc::channel();
-        (Self { id, callables, metadata, backend: Some(backend), gone: sender }, receiver)
+        let servable = Self { id, callables, metadata, backend: Some(backend), gone: sender };
+        (Arc::new(servable), receiver)
     }
 
     pub fn id(&self) -> &ServableId {
@@ -88,6 +92,20 @@ impl Servable {
     /// cannot be served.
     pub fn callable(&self, name: &str) -> Option<&Result<Arc<Callable>>> {
         self.callables.get(name)
+    }
+
+    /// The signature that a request names, or the default one; `missing` makes the error for a
+    /// graph without it, which every API words differently.
+    ///
+    /// # Errors
+    /// `missing`, or why the signature cannot be served.
+    pub fn requested(
+        &self,
+        signature_name: &str,
+        missing: impl FnOnce(&str) -> Error,
+    ) -> Result<Arc<Callable>> {
+        let name = if signature_name.is_empty() { DEFAULT_SIGNATURE } else { signature_name };
+        self.callable(name).cloned().unwrap_or_else(|| Err(missing(name)))
     }
 }
 

@@ -8,6 +8,7 @@ use slipway_proto::tensorflow::tensor_shape_proto::Dim;
 use slipway_proto::tensorflow::TensorShapeProto;
 use slipway_proto::{Strings, TensorProto};
 
+use crate::budget::STRING_COST;
 use crate::{element_count, AlignedBytes, Code, DType, Data, Error, Result, Room, Tensor};
 
 /// TensorFlow's bound on the rank of a shape.
@@ -228,9 +229,6 @@ impl Reader<'_> {
         })
     }
 }
-
-/// What a string costs in TensorFlow's memory beside its bytes.
-const STRING_COST: usize = 24;
 
 /// Strings as `tensor_content` has them: all lengths as varints, then all bytes.
 fn strings_from_content(content: &Bytes, count: usize) -> Result<Strings> {

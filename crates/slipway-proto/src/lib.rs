@@ -2,18 +2,20 @@
 
 //! The messages and services on the wire, compiled from `proto/`. Modules mirror packages.
 //!
-//! Everything is generated but [`TensorProto`]: a generated one would hold an object for each
-//! string and a copy of each number.
+//! Everything is generated but two. A generated [`TensorProto`] would hold an object for each
+//! string and a copy of each number, a generated [`Input`] one for each feature of its examples.
 
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "services")]
 pub mod bounded_codec;
+mod input;
 #[cfg(feature = "reflect")]
 pub mod reflect;
 mod strings;
 mod tensor_proto;
 
+pub use crate::input::{ExampleList, ExampleListWithContext, Input, InputKind};
 pub use crate::slipway::outline;
 pub use crate::strings::Strings;
 pub use crate::tensor_proto::TensorProto;
@@ -34,6 +36,8 @@ pub mod tensorflow {
 
     /// Package `tensorflow.serving`. With the feature `services` also the server traits.
     pub mod serving {
+        pub use crate::{ExampleList, ExampleListWithContext, Input};
+
         include!(concat!(env!("OUT_DIR"), "/tensorflow.serving.rs"));
     }
 }

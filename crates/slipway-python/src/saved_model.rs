@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process;
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
@@ -12,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use slipway_client::Metadata;
 use slipway_core::{
-    bind_tensors, select_outputs, Backend, Call, Code, Error, Result, Servable, ServableId, Tensor,
+    bind_tensors, select_outputs, Call, Code, Error, Gone, Result, Servable, ServableId, Tensor,
 };
 use slipway_tensorflow::{trim_memory, Library, LoadOptions};
 
@@ -33,7 +32,7 @@ pub(crate) struct SavedModel {
 struct Loaded {
     servable: Arc<Servable>,
     /// Gets the backend when the last run has returned.
-    gone: Receiver<Box<dyn Backend>>,
+    gone: Gone,
 }
 
 #[pymethods]
@@ -55,7 +54,7 @@ impl SavedModel {
             let library = Library::load(&library)?;
             slipway_tensorflow::load(library, id, &path, &options)
         })?;
-        let loaded = Loaded { servable: Arc::new(servable), gone };
+        let loaded = Loaded { servable, gone };
         Ok(Self { process: process::id(), loaded: Mutex::new(Some(loaded)) })
     }
 

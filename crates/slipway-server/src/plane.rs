@@ -5,10 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slipway_core::{
-    Budget, Callable, Error, Registry, Result, Servable, Snapshot, VersionChoice, VersionStatus,
-    DEFAULT_SIGNATURE,
-};
+use slipway_core::{Budget, Registry, Result, Servable, Snapshot, VersionChoice, VersionStatus};
 use slipway_proto::tensorflow::serving::{
     GetModelStatusResponse, ModelVersionStatus, ReloadConfigRequest, StatusProto,
 };
@@ -66,17 +63,6 @@ impl Plane {
     pub(crate) fn snapshot(&self) -> impl std::ops::Deref<Target = Arc<Snapshot>> {
         self.registry.snapshot()
     }
-}
-
-/// The signature that a request names, or the default one; `missing` makes the error for a graph
-/// without it, which the transports word differently.
-pub(crate) fn callable(
-    servable: &Servable,
-    signature_name: &str,
-    missing: impl FnOnce(&str) -> Error,
-) -> Result<Arc<Callable>> {
-    let name = if signature_name.is_empty() { DEFAULT_SIGNATURE } else { signature_name };
-    servable.callable(name).cloned().unwrap_or_else(|| Err(missing(name)))
 }
 
 /// Statuses as both transports report them.

@@ -2,11 +2,11 @@
 //! From a SavedModel's folder to a servable.
 
 use std::path::Path;
-use std::sync::{mpsc, Arc};
+use std::sync::Arc;
 
 use prost::Message;
 use slipway_core::{
-    Backend, Callable, Error, Executor, Result, RunPlanner, Servable, ServableId, Signature,
+    Callable, Error, Executor, Gone, Result, RunPlanner, Servable, ServableId, Signature,
 };
 use slipway_proto::outline::MetaGraph;
 use slipway_proto::tensorflow::serving::SignatureDefMap;
@@ -41,7 +41,7 @@ pub fn load(
     id: ServableId,
     path: &Path,
     options: &LoadOptions,
-) -> Result<(Servable, mpsc::Receiver<Box<dyn Backend>>)> {
+) -> Result<(Arc<Servable>, Gone)> {
     if !FILES.iter().any(|file| path.join(file).is_file()) {
         return Err(Error::not_found(format!(
             "{} does not appear to contain a SavedModel bundle (should have a file called \

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prost_types::Any;
 use slipway_core::{
-    bind_inputs, select_outputs, tensor_to_wire, wire_work, Call, Error, Lease, Result, Room,
-    Servable, Tensor,
+    bind_inputs, no_signature, select_outputs, tensor_to_wire, wire_work, Call, Error, Lease,
+    Result, Room, Servable, Tensor,
 };
 use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::prediction_service_server::PredictionService;
@@ -18,7 +18,7 @@ use slipway_proto::tensorflow::serving::{
 use tonic::{async_trait, Request, Response, Status};
 
 use super::wire::{deadline, model_spec, status, version_choice};
-use crate::plane::{callable, Plane};
+use crate::plane::Plane;
 use crate::runner::by;
 
 /// The one kind of metadata there is.
@@ -43,9 +43,7 @@ impl Prediction {
         let request = request.into_inner();
         let spec = model_spec(request.model_spec.as_ref())?;
         let servable = self.servable(spec)?;
-        let callable = callable(&servable, &spec.signature_name, |name| {
-            Error::failed_precondition(format!("Serving signature key \"{name}\" not found."))
-        })?;
+        let callable = servable.requested(&spec.signature_name, no_signature)?;
         let model_spec = echo(&servable, &callable.signature.name);
 
         let lease = lease.unwrap_or_else(|| Arc::new(self.plane.budget.lease()));

@@ -9,7 +9,7 @@ use slipway_core::{Call, Error, Lease, Result, Room, Servable, Tensor};
 
 use super::json::{self, PredictBody};
 use super::route::{ModelRef, Verb};
-use crate::plane::{callable, Limits, Plane};
+use crate::plane::{Limits, Plane};
 use crate::runner::by;
 
 pub(super) async fn answer(
@@ -43,7 +43,7 @@ async fn predict(plane: &Plane, model: ModelRef, body: Bytes, lease: Lease) -> R
         .work(body.len(), move || {
             let room = Room { max_tensor_bytes, lease: &lease };
             let body = json::read_predict(&body, &json::Limits { max_depth, room }, |name| {
-                callable(servable.as_ref().map_err(Error::clone)?, name, |name| {
+                servable.as_ref().map_err(Error::clone)?.requested(name, |name| {
                     Error::invalid_argument(format!(
                         "Serving signature name: \"{name}\" not found in signature def"
                     ))
