@@ -35,7 +35,8 @@ class Server:
         """`library` is TensorFlow's, opened by the first `load`. `on_reload(config, deadline_s)`
         is called for a HandleReloadConfigRequest; without it that call is UNIMPLEMENTED.
 
-        Raises ValueError for a host that is no IP address or a time-out that is no time.
+        Raises ValueError for a host that is no IP address, a time-out that is no time or an
+        executor that is none.
         """
 
     def start(self) -> tuple[str | None, str | None, Path | None]:
@@ -43,15 +44,11 @@ class Server:
         Raises OSError.
         """
 
-    def load(
-        self,
-        model: str,
-        version: int,
-        path: str | PathLike[str],
-        *,
-        executor: str | None = None,
-    ) -> None:
-        """Reads a SavedModel into memory. Raises ServingError, with whole paths in its text."""
+    def load(self, model: str, version: int, path: str | PathLike[str]) -> None:
+        """Reads a SavedModel into memory and warms it up.
+
+        Raises ServingError, with whole paths in its text.
+        """
 
     def publish(
         self,

@@ -8,6 +8,8 @@ from slipway.cli.options import options_command
 class Options(BaseModel):
     port: int = Field(8500, ge=0, le=65535, description="Where to listen.")
     name: str | None = Field(None, description="What it is called.")
+    loud: bool = Field(False, description="Whether it makes noise.")
+    warm: bool = Field(True, description="Whether it is warm.")
     foreign_flags: dict[str, str] = {}
 
 
@@ -55,10 +57,38 @@ def test_foreign_flags_are_not_in_the_help() -> None:
     assert "foreign" not in text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "loud"),
+    [
+        ([], False),
+        (["--loud"], True),
+        (["--loud", "--port=7"], True),
+        (["--loud=true"], True),
+        (["--loud=TRUE"], True),
+        (["--loud=1"], True),
+        (["--loud=0"], False),
+        (["--loud=False"], False),
+        (["--loud", "--loud=false"], False),
+    ],
+)
+def test_a_bool_is_a_name_alone_or_a_truth_value(arguments: list[str], loud: bool) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    assert seen.pop().loud is loud
+
+
+def test_a_bool_may_be_true_unless_it_is_denied() -> None:
+    for arguments, warm in [([], True), (["--warm=false"], False)]:
+        assert CliRunner().invoke(command, arguments).exit_code == 0
+        assert seen.pop().warm is warm
+
+
 def test_help_comes_from_the_fields() -> None:
     text = CliRunner().invoke(command, ["--help"]).output
     assert "--port INTEGER" in text
     assert "Where to listen.  [default: 8500]" in text
+    assert "--warm [true|false|1|0]" in text
+    assert "Whether it is warm.  [default: true]" in text
 
 
 @pytest.mark.parametrize(
@@ -66,6 +96,9 @@ def test_help_comes_from_the_fields() -> None:
     [
         (["--port=99999"], "--port is 99999: input should be less than or equal to 65535"),
         (["--port=x"], "Invalid value for '--port': 'x' is not a valid integer"),
+        (["--port"], "Option '--port' requires an argument."),
+        (["--loud=maybe"], "Invalid value for '--loud': 'maybe' is not one of 'true', 'false'"),
+        (["--loud="], "Invalid value for '--loud': '' is not one of 'true', 'false'"),
         (["--prot=1"], "No such option '--prot'. Did you mean '--port'?"),
         (["--mixed_precison"], "Did you mean '--mixed_precision'?"),
         (["-port=1"], "No such option '-p'"),

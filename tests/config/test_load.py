@@ -6,7 +6,7 @@ import pytest
 from slipway.config.load import load_serve_config
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig
-from slipway.dataplane.base import Limits
+from slipway.dataplane.base import Limits, LoadOptions
 from slipway.errors import ConfigError
 
 
@@ -67,6 +67,63 @@ def test_every_limit_has_a_flag_and_its_default() -> None:
     given = {field.name: 9999 for field in fields(Limits)} | {"max_json_depth": 9}
     options = ServeOptions.model_validate({"model_base_path": "/m", **given})
     assert asdict(load_serve_config(options, {}).plane.limits) == given
+
+
+def load_options(**given: object) -> LoadOptions:
+    options = ServeOptions.model_validate({"model_base_path": "/m", **given})
+    return load_serve_config(options, {}).plane.load_options
+
+
+def test_versions_are_loaded_as_a_plane_loads_them_without_flags() -> None:
+    assert load_options() == LoadOptions()
+
+
+def test_tags_are_a_list_with_commas() -> None:
+    assert load_options(saved_model_tags="serve,gpu").tags == ("serve", "gpu")
+
+
+@pytest.mark.parametrize(
+    ("both", "intra", "inter", "threads"),
+    [
+        (0, 0, 0, (None, None)),
+        (3, 0, 0, (3, 3)),
+        (0, 1, 2, (1, 2)),
+        (0, 1, 0, (1, None)),
+        (3, 0, 2, (None, 2)),
+    ],
+)
+def test_threads_are_given_together_or_one_by_one(
+    both: int, intra: int, inter: int, threads: tuple[int | None, int | None]
+) -> None:
+    options = load_options(
+        tensorflow_session_parallelism=both,
+        tensorflow_intra_op_parallelism=intra,
+        tensorflow_inter_op_parallelism=inter,
+    )
+    assert (options.intra_op_threads, options.inter_op_threads) == threads
+
+
+def test_threads_are_not_given_in_both_ways() -> None:
+    with pytest.raises(
+        ConfigError, match=r"Either configure server_options\.tensorflow_session_parallelism or "
+    ):
+        load_options(
+            tensorflow_session_parallelism=1,
+            tensorflow_intra_op_parallelism=1,
+            tensorflow_inter_op_parallelism=1,
+        )
+
+
+@pytest.mark.parametrize(("given", "iterations"), [(-1, 1), (0, 1), (1, 1), (5, 5)])
+def test_a_warm_up_request_is_run_at_least_once(given: int, iterations: int) -> None:
+    options = load_options(num_request_iterations_for_warmup=given)
+    assert options.warm_up_iterations == iterations
+
+
+def test_either_warm_up_can_be_turned_off() -> None:
+    assert not load_options(enable_model_warmup=False).warm_up
+    options = load_options(enable_generated_warmup=False)
+    assert (options.warm_up, options.generated_warm_up) == (True, False)
 
 
 def test_the_host_may_be_called_localhost() -> None:

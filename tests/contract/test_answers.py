@@ -17,8 +17,8 @@ from tests.support.questions import Arrays, Question
 from tests.support.rest import ask as ask_rest
 
 MODELS = [
-    "control", "dense", "echo", "half", "lookup", "loop", "mixed", "network", "reference",
-    "sharded", "signatures", "strings", "vocabulary",
+    "control", "counter", "dense", "echo", "half", "lookup", "loop", "mixed", "network",
+    "reference", "sharded", "signatures", "strings", "vocabulary",
 ]  # fmt: skip
 
 # Where numbers are summed, in an order that depends on what else is going on.

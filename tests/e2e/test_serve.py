@@ -93,6 +93,21 @@ def test_waits_for_a_version_that_is_not_complete(
         assert ask(server.rest, "POST", "/v1/models/m:predict", ONE).status == 200
 
 
+def test_a_version_that_fails_its_warm_up_does_not_answer_unless_that_is_off(
+    saved_models: SavedModels, tmp_path: Path
+) -> None:
+    requests = "assets.extra/tf_serving_warmup_requests"
+    shutil.copytree(saved_models.version("half", 123), tmp_path / "1")
+    (tmp_path / "1" / "assets.extra").mkdir()
+    (tmp_path / "1" / requests).write_bytes(b"no records")
+    flags = (f"--model_base_path={tmp_path}", "--max_num_load_retries=0")
+    with ServeProcess(*flags) as server:
+        assert server.exit_status() == 1
+        assert f"due to error: DATA_LOSS: 1/{requests}: truncated record at 0" in server.log
+    with ServeProcess(*flags, "--enable_model_warmup=false") as server:
+        server.wait_until_open()
+
+
 def test_a_model_that_cannot_be_loaded_ends_the_server_after_its_attempts(
     saved_models: SavedModels, tmp_path: Path
 ) -> None:

@@ -89,6 +89,69 @@ def loop(path: Path) -> Questions:
     return [(SERVING_DEFAULT, {"turns": 3})]
 
 
+class Counter(tf.Module):
+    """Counts how often it was asked to, so that a run leaves a trace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = tf.Variable(0.0)
+
+    @tf.function(input_signature=[])
+    def get(self) -> dict[str, tf.Tensor]:
+        """Return the count."""
+        return {"output": self.count.read_value()}
+
+    @tf.function(input_signature=[])
+    def incr(self) -> dict[str, tf.Tensor]:
+        """Count one more."""
+        return {"output": self.count.assign_add(1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, "delta")])
+    def incr_by(self, delta: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Count `delta` more."""
+        return {"output": self.count.assign_add(delta)}
+
+    @tf.function(input_signature=[])
+    def reset(self) -> dict[str, tf.Tensor]:
+        """Begin at zero."""
+        return {"output": self.count.assign(0)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def regress(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Count the examples."""
+        parsed = tf.io.parse_example(inputs, {"x": tf.io.FixedLenFeature([], tf.float32, 1.0)})
+        self.count.assign_add(tf.reduce_sum(parsed["x"]))
+        return {"outputs": parsed["x"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Count the examples."""
+        return {"scores": self.regress(inputs)["outputs"][:, tf.newaxis]}
+
+    @tf.function(input_signature=[])
+    def fail(self) -> dict[str, tf.Tensor]:
+        """Fail."""
+        with tf.control_dependencies([tf.debugging.Assert(self.count < 0, ["Run failed"])]):
+            return {"output": self.count.read_value()}
+
+
+def counter(path: Path) -> Questions:
+    """Save a `Counter`."""
+    module = Counter()
+    signatures = {
+        "get_counter": module.get,
+        "incr_counter": module.incr,
+        "incr_counter_by": module.incr_by,
+        "reset_counter": module.reset,
+        "regress": module.regress,
+        "classify": module.classify,
+        "fail": module.fail,
+    }
+    tf.saved_model.save(module, str(path), signatures)
+    # Its answer is the same however often it was asked before.
+    return [("regress", {"inputs": [b"", b""]})]
+
+
 # For each dtype values at its ends, and those that a detour over text or another type would lose.
 EXTREMES: dict[tf.DType, list[Any]] = {
     tf.float32: [0.1, -0.0, np.inf, -np.inf, np.nan, 3.4028235e38, 1.1754944e-38, -1e-45],
@@ -341,4 +404,4 @@ def mixed(path: Path) -> Questions:
     ]
 
 
-MODELS = (dense, network, loop, echo, lookup, signatures, strings, mixed)
+MODELS = (dense, network, loop, counter, echo, lookup, signatures, strings, mixed)

@@ -6,6 +6,7 @@ the fixture `stubs`.
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,6 +25,7 @@ with warnings.catch_warnings():
         model_service_pb2,
         model_service_pb2_grpc,
         predict_pb2,
+        prediction_log_pb2,
         prediction_service_pb2,
         prediction_service_pb2_grpc,
     )
@@ -95,6 +97,14 @@ def to_array(proto: Any) -> Any:
     return tf.make_ndarray(proto)
 
 
+def write_records(path: Path, records: list[bytes]) -> None:
+    """Write a TFRecord file, and the folder it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+
+
 def official_service(name: str) -> Any:
     """Return the published descriptor of a service of tensorflow.serving."""
     module = {
@@ -110,5 +120,6 @@ def request_of(service: str, method: str, text: str) -> Any:
     return text_format.Parse(text, message_factory.GetMessageClass(published)())
 
 
+prediction_log = prediction_log_pb2.PredictionLog
 reload_request = model_management_pb2.ReloadConfigRequest
 signature_def_map = get_model_metadata_pb2.SignatureDefMap

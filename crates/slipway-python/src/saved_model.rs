@@ -13,7 +13,7 @@ use slipway_client::Metadata;
 use slipway_core::{
     bind_tensors, select_outputs, Call, Code, Error, Gone, Result, Servable, ServableId, Tensor,
 };
-use slipway_tensorflow::{trim_memory, Library, LoadOptions};
+use slipway_tensorflow::{trim_memory, Library, LoadOptions, Threads};
 
 use crate::arrays::{arrays, tensors};
 use crate::convert::{executor, signatures};
@@ -48,7 +48,13 @@ impl SavedModel {
     ) -> PyResult<Self> {
         let executor = self::executor(executor)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let options = LoadOptions { tags, threads, executor, max_tensor_bytes: MAX_DEFAULT_BYTES };
+        let options = LoadOptions {
+            tags,
+            threads: Threads { intra_op: threads, inter_op: threads },
+            executor,
+            max_tensor_bytes: MAX_DEFAULT_BYTES,
+            warm_up: None,
+        };
         let id = ServableId { model: path.display().to_string(), version: 0 };
         let (servable, gone) = detached(py, || {
             let library = Library::load(&library)?;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use slipway_core::{Executor, Result, ServableId};
+use slipway_core::{Result, ServableId};
 use slipway_proto::reflect;
 use slipway_proto::tensorflow::serving::ReloadConfigRequest;
 use slipway_server::{Limits, ReloadHandler, ServerConfig};
-use slipway_tensorflow::{trim_memory, Library, LoadOptions};
+use slipway_tensorflow::{trim_memory, Library, LoadOptions, Threads, WarmUp};
 
 use crate::convert::{dict, executor, publications, PyVersionStatus};
 use crate::errors::{detached, error, os_error};
@@ -22,8 +22,7 @@ use crate::errors::{detached, error, os_error};
 pub(crate) struct Server {
     server: slipway_server::Server,
     library: PathBuf,
-    cpus: usize,
-    max_tensor_bytes: usize,
+    load_options: LoadOptions,
 }
 
 /// A `slipway.dataplane.base.PlaneConfig`, read by its attributes.
@@ -37,9 +36,10 @@ struct PyConfig {
     rest_timeout_s: Option<f64>,
     run_threads: Option<usize>,
     allow_remote_reload: bool,
+    load_options: PyLoadOptions,
 }
 
-impl TryFrom<PyConfig> for ServerConfig {
+impl TryFrom<PyConfig> for (ServerConfig, LoadOptions) {
     type Error = PyErr;
 
     fn try_from(config: PyConfig) -> PyResult<Self> {
@@ -47,18 +47,21 @@ impl TryFrom<PyConfig> for ServerConfig {
             PyValueError::new_err(format!("host {:?} is not an IP address", config.host))
         })?;
         let rest_timeout = config.rest_timeout_s.map(|value| seconds("rest_timeout_s", value));
-        Ok(Self {
+        // Counts what affinity and cgroup leave to this process.
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let limits = config.limits.try_into()?;
+        let server = ServerConfig {
             host,
             grpc_port: config.grpc_port,
             grpc_socket: config.grpc_socket_path,
             rest_port: config.rest_port,
-            // Counts what affinity and cgroup leave to this process.
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            cpus,
             run_threads: config.run_threads,
-            limits: config.limits.try_into()?,
+            limits,
             rest_timeout: rest_timeout.transpose()?,
             allow_remote_reload: config.allow_remote_reload,
-        })
+        };
+        Ok((server, config.load_options.into_options(cpus, &limits)?))
     }
 }
 
@@ -75,6 +78,35 @@ struct PyLimits {
     idle_timeout_s: f64,
     keepalive_time_s: f64,
     keepalive_timeout_s: f64,
+}
+
+/// A `slipway.dataplane.base.LoadOptions`.
+#[derive(FromPyObject)]
+struct PyLoadOptions {
+    tags: Vec<String>,
+    executor: Option<String>,
+    intra_op_threads: Option<usize>,
+    inter_op_threads: Option<usize>,
+    warm_up: bool,
+    warm_up_iterations: usize,
+    generated_warm_up: bool,
+}
+
+impl PyLoadOptions {
+    fn into_options(self, cpus: usize, limits: &Limits) -> PyResult<LoadOptions> {
+        let warm_up =
+            WarmUp { iterations: self.warm_up_iterations, generated: self.generated_warm_up };
+        Ok(LoadOptions {
+            tags: self.tags,
+            threads: Threads {
+                intra_op: self.intra_op_threads.unwrap_or(cpus),
+                inter_op: self.inter_op_threads.unwrap_or(cpus),
+            },
+            executor: executor(self.executor.as_deref())?,
+            max_tensor_bytes: limits.max_message_bytes,
+            warm_up: self.warm_up.then_some(warm_up),
+        })
+    }
 }
 
 impl TryFrom<PyLimits> for Limits {
@@ -106,13 +138,12 @@ impl Server {
     #[new]
     #[pyo3(signature = (config, *, library, on_reload=None))]
     fn new(config: PyConfig, library: PathBuf, on_reload: Option<Py<PyAny>>) -> PyResult<Self> {
-        let config = ServerConfig::try_from(config)?;
+        let (config, load_options) = config.try_into()?;
         // A second server finds the first one's subscriber in place.
         let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).try_init();
-        let (cpus, max_tensor_bytes) = (config.cpus, config.limits.max_message_bytes);
         let server = slipway_server::Server::new(config, on_reload.map(reload_handler))
             .map_err(|error| os_error(&error))?;
-        Ok(Self { server, library, cpus, max_tensor_bytes })
+        Ok(Self { server, library, load_options })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<(Option<String>, Option<String>, Option<PathBuf>)> {
@@ -121,18 +152,9 @@ impl Server {
         Ok((text(addresses.grpc), text(addresses.rest), addresses.grpc_socket))
     }
 
-    #[pyo3(signature = (model, version, path, *, executor=None))]
-    fn load(
-        &self,
-        py: Python<'_>,
-        model: String,
-        version: i64,
-        path: PathBuf,
-        executor: Option<&str>,
-    ) -> PyResult<()> {
-        let executor = self::executor(executor)?;
+    fn load(&self, py: Python<'_>, model: String, version: i64, path: PathBuf) -> PyResult<()> {
         let id = ServableId { model, version };
-        detached(py, || self.load_saved_model(id, &path, executor))
+        detached(py, || self.load_saved_model(id, &path))
     }
 
     fn publish(
@@ -177,20 +199,9 @@ pub(crate) fn runtime_version(py: Python<'_>, library: PathBuf) -> PyResult<Stri
 }
 
 impl Server {
-    fn load_saved_model(
-        &self,
-        id: ServableId,
-        path: &Path,
-        executor: Option<Executor>,
-    ) -> Result<()> {
-        let options = LoadOptions {
-            tags: vec!["serve".to_owned()],
-            threads: self.cpus,
-            executor,
-            max_tensor_bytes: self.max_tensor_bytes,
-        };
+    fn load_saved_model(&self, id: ServableId, path: &Path) -> Result<()> {
         let library = Library::load(&self.library)?;
-        let (servable, gone) = slipway_tensorflow::load(library, id, path, &options)?;
+        let (servable, gone) = slipway_tensorflow::load(library, id, path, &self.load_options)?;
         self.server.registry().insert(servable, path.to_owned(), gone)
     }
 }

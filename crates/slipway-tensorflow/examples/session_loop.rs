@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use slipway_core::{Error, Executor, Servable, ServableId, Signature, Tensor};
-use slipway_tensorflow::{load, Library, LoadOptions};
+use slipway_tensorflow::{load, Library, LoadOptions, Threads};
 
 const RUNS_BETWEEN_CLOCKS: u32 = 500;
 
@@ -23,11 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let library = Library::load(Path::new(library)).map_err(text)?;
     let id = ServableId { model: "half_plus_two".into(), version: 123 };
+    let threads = std::thread::available_parallelism()?.get();
     let options = LoadOptions {
         tags: vec!["serve".into()],
-        threads: std::thread::available_parallelism()?.get(),
+        threads: Threads { intra_op: threads, inter_op: threads },
         executor: None,
         max_tensor_bytes: 1 << 20,
+        warm_up: None,
     };
     let (servable, _gone) = load(library, id, Path::new(model), &options).map_err(text)?;
     let callable = servable.callable("serving_default").ok_or("no serving_default")?;

@@ -5,17 +5,21 @@
 //! `status`, `tensor` and `session` make of them values that free themselves. `denormals` sets the
 //! floating point of a thread that runs TensorFlow's ops.
 
-mod bounded;
+mod checksum;
 mod complete;
 mod denormals;
 mod library;
+mod reach;
+mod records;
 mod saved_model;
 mod session;
 mod status;
 mod sys;
 mod table;
 mod tensor;
+mod warm_up;
 
 pub use complete::incomplete_reason;
 pub use library::{trim_memory, Library};
-pub use saved_model::{load, LoadOptions};
+pub use saved_model::{load, LoadOptions, Threads};
+pub use warm_up::WarmUp;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a SavedModel's folder to a servable.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,31 +12,43 @@ use slipway_core::{
 use slipway_proto::outline::MetaGraph;
 use slipway_proto::tensorflow::serving::SignatureDefMap;
 
-use crate::bounded::Bounded;
 use crate::library::Library;
+use crate::reach::Reach;
 use crate::session::Session;
+use crate::warm_up::{replay, run_made_up, WarmUp, GENERATED_LIMIT};
 
 /// How a version is loaded.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// Tags that name the graph in the SavedModel.
     pub tags: Vec<String>,
-    /// Size of the runtime's thread pools; all sessions of the process share those of the first.
-    pub threads: usize,
+    pub threads: Threads,
     /// Who executes the ops; `None` measures both and takes the faster.
     pub executor: Option<Executor>,
-    /// Bytes that the default value of an input may take.
+    /// Bytes that the default value of an input, or a request to warm up with, may take.
     pub max_tensor_bytes: usize,
+    /// `None` for a servable that has run nothing yet.
+    pub warm_up: Option<WarmUp>,
+}
+
+/// Sizes of the runtime's thread pools; all sessions of the process share the pools of the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Threads {
+    /// Within one op.
+    pub intra_op: usize,
+    /// For ops side by side.
+    pub inter_op: usize,
 }
 
 /// The files of which a SavedModel has one.
 pub(crate) const FILES: [&str; 3] = ["saved_model.pb", "saved_model.pbtxt", "saved_model.cpb"];
 
-/// Loads the SavedModel in the folder `path`, blocking until its state is restored and its tables
-/// are filled. The receiver gets the backend when the servable has been dropped.
+/// Loads the SavedModel in the folder `path`, blocking until its state is restored, its tables are
+/// filled and it is warmed up. The receiver gets the backend when the servable has been dropped.
 ///
 /// # Errors
-/// The runtime's own, with the path in the text. NOT_FOUND where there is no SavedModel.
+/// The runtime's own, with the path in the text. NOT_FOUND where there is no SavedModel. Those of the
+/// requests that it brings to be warmed up with.
 pub fn load(
     library: Library,
     id: ServableId,
@@ -49,22 +62,21 @@ pub fn load(
             path.display()
         )));
     }
-    let threads = i32::try_from(options.threads).unwrap_or(i32::MAX);
-    let (mut session, definition) = Session::load(library, path, &options.tags, threads)?;
+    let (mut session, definition) = Session::load(library, path, &options.tags, options.threads)?;
     let graph = MetaGraph::decode(definition.as_slice())
         .map_err(|error| Error::internal(format!("the graph definition is malformed: {error}")))?;
     drop(definition);
-    let bounded = Bounded::new(graph.graph_def.as_ref());
-    if bounded.has_reference_variables() {
+    let reach = Reach::new(graph.graph_def.as_ref());
+    if reach.has_reference_variables() {
         session.copy_outputs();
     }
     let mut callable = |name: &str, def| {
         let signature = Signature::from_wire(name, def, options.max_tensor_bytes)?;
         session.prepare(&signature)?;
-        let planner = RunPlanner::new(bounded.is_bounded(&signature), options.executor);
+        let planner = RunPlanner::new(reach.is_bounded(&signature), options.executor);
         Ok(Arc::new(Callable { signature, planner }))
     };
-    let callables = graph
+    let callables: BTreeMap<String, Result<Arc<Callable>>> = graph
         .signature_def
         .iter()
         .map(|(name, def)| {
@@ -75,7 +87,20 @@ pub fn load(
             (name.clone(), callable)
         })
         .collect();
-    drop(bounded);
+    let harmless: Vec<Arc<Callable>> = callables
+        .values()
+        .flatten()
+        .filter(|callable| reach.is_harmless(&callable.signature))
+        .cloned()
+        .collect();
+    drop(reach);
     let metadata = SignatureDefMap { signature_def: graph.signature_def };
-    Ok(Servable::new(id, callables, metadata, Box::new(session)))
+    let (servable, gone) = Servable::new(id, callables, metadata, Box::new(session));
+    if let Some(WarmUp { iterations, generated }) = options.warm_up {
+        let is_asked = replay(&servable, path, iterations, options.max_tensor_bytes)?;
+        if generated && !is_asked {
+            run_made_up(&servable, &harmless, options.max_tensor_bytes, GENERATED_LIMIT);
+        }
+    }
+    Ok((servable, gone))
 }

@@ -11,6 +11,7 @@ use slipway_core::{Backend, DType, Error, Executor, Result, Signature, Tensor, T
 
 use crate::denormals::FlushedDenormals;
 use crate::library::Library;
+use crate::saved_model::Threads;
 use crate::status::Status;
 use crate::sys::{TF_Buffer, TF_Graph, TF_Output, TF_Session, TF_Tensor};
 use crate::tensor::RuntimeTensor;
@@ -38,13 +39,13 @@ struct Endpoints {
 }
 
 impl Session {
-    /// Loads the graph of `path` with the tag set `tags` and restores its state; `threads` is the
-    /// size of the runtime's pools. Returns the session and the graph's serialized `MetaGraphDef`.
+    /// Loads the graph of `path` with the tag set `tags` and restores its state. Returns the session
+    /// and the graph's serialized `MetaGraphDef`.
     pub(crate) fn load(
         library: Library,
         path: &Path,
         tags: &[String],
-        threads: i32,
+        threads: Threads,
     ) -> Result<(Self, Vec<u8>)> {
         let functions = library.functions;
         let path = path.to_str().ok_or_else(|| {
@@ -278,15 +279,16 @@ impl Drop for RunOptions {
     }
 }
 
-/// Serialized `tensorflow.ConfigProto`: pools of `threads` each, and ops that ask for a device
-/// which is not there run on one that is.
-fn session_config(threads: i32) -> Vec<u8> {
+/// Serialized `tensorflow.ConfigProto`: pools of these sizes, and ops that ask for a device which is
+/// not there run on one that is.
+fn session_config(threads: Threads) -> Vec<u8> {
     const INTRA_OP_PARALLELISM_THREADS: u32 = 2;
     const INTER_OP_PARALLELISM_THREADS: u32 = 5;
     const ALLOW_SOFT_PLACEMENT: u32 = 7;
     let mut config = Vec::new();
-    int32::encode(INTRA_OP_PARALLELISM_THREADS, &threads, &mut config);
-    int32::encode(INTER_OP_PARALLELISM_THREADS, &threads, &mut config);
+    let number = |threads: usize| i32::try_from(threads).unwrap_or(i32::MAX);
+    int32::encode(INTRA_OP_PARALLELISM_THREADS, &number(threads.intra_op), &mut config);
+    int32::encode(INTER_OP_PARALLELISM_THREADS, &number(threads.inter_op), &mut config);
     prost::encoding::bool::encode(ALLOW_SOFT_PLACEMENT, &true, &mut config);
     config
 }

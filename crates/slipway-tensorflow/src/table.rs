@@ -5,6 +5,8 @@
 use bytes::Buf;
 use prost::encoding::decode_varint;
 
+use crate::checksum;
+
 const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 const FOOTER_BYTES: usize = 48;
 /// Behind each block: one byte for its compression, four for its checksum.
@@ -49,7 +51,7 @@ fn block(file: &[u8], handle: Handle) -> Result<&[u8], Reason> {
     let with_trailer = end.checked_add(TRAILER_BYTES).ok_or("a block is out of place")?;
     let whole = file.get(handle.offset..with_trailer).ok_or("a block is cut off")?;
     let (checked, mut stored) = whole.split_at(handle.size + 1);
-    if unmask(stored.get_u32_le()) != crc32c::crc32c(checked) {
+    if stored.get_u32_le() != checksum::masked(checked) {
         return Err("a block is damaged");
     }
     let (contents, compression) = checked.split_at(handle.size);
@@ -57,11 +59,6 @@ fn block(file: &[u8], handle: Handle) -> Result<&[u8], Reason> {
         return Err("a block is compressed, which TensorFlow does not do");
     }
     Ok(contents)
-}
-
-/// Checksums are stored rotated and shifted, so that one over data with checksums in it is no worse.
-fn unmask(masked: u32) -> u32 {
-    masked.wrapping_sub(0xa282_ead8).rotate_right(17)
 }
 
 /// The values of a block's entries: each is preceded by the length that its key shares with the one

@@ -19,8 +19,9 @@ def options_command(
 ) -> Callable[[Callable[[Options], int | None]], click.Command]:
     """Make a click command of a function that takes one `options` value.
 
-    Each field is a flag of its own name. A value out of its bounds is a usage error that names
-    the flag. Fields of flags that are not on the command line count as unset.
+    Each field is a flag of its own name. A bool is `--name`, `--name=true` or `--name=false`, in
+    any case, or 1 and 0. A value out of its bounds is a usage error that names the flag. Fields of
+    flags that are not on the command line count as unset.
 
     Flags named in `foreign` take any value or none, and are not in the help. Those on the command
     line are the field `foreign_flags`, with their values.
@@ -65,9 +66,20 @@ def options_command(
 
 
 def _flag(name: str, field: FieldInfo) -> click.Option:
+    kind = next(kind for kind in _kinds(field.annotation) if kind is not type(None))
+    if kind is bool:
+        return click.Option(
+            [f"--{name}"],
+            type=click.Choice(["true", "false", "1", "0"], case_sensitive=False),
+            is_flag=False,
+            flag_value="true",
+            default=str(field.default).lower(),
+            show_default=True,
+            help=field.description,
+        )
     return click.Option(
         [f"--{name}"],
-        type=next(kind for kind in _kinds(field.annotation) if kind is not type(None)),
+        type=kind,
         default=field.default,
         show_default=field.default is not None,
         help=field.description,

@@ -18,7 +18,7 @@ from slipway.config.models import (
 )
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig, ServeConfig
-from slipway.dataplane.base import Limits, PlaneConfig
+from slipway.dataplane.base import Limits, LoadOptions, PlaneConfig
 from slipway.errors import ConfigError, ServingError
 from slipway.lifecycle.manager import LOAD_THREADS
 from slipway.lifecycle.retry import Backoff
@@ -71,6 +71,7 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
         limits=_limits(options),
         rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
         run_threads=_run_threads(options, rest_port),
+        load_options=_load_options(options),
     )
     interval_s = max(0.0, options.load_retry_interval_micros / 1e6)
     poll_wait_s = options.file_system_poll_wait_seconds
@@ -148,3 +149,25 @@ def _host(text: str) -> str:
         raise ConfigError(
             f"--host is {text!r}; it must be an IP address, such as 127.0.0.1 or 0.0.0.0"
         ) from error
+
+
+def _load_options(options: ServeOptions) -> LoadOptions:
+    both = options.tensorflow_session_parallelism
+    intra = options.tensorflow_intra_op_parallelism
+    inter = options.tensorflow_inter_op_parallelism
+    if both and intra and inter:
+        raise ConfigError(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, "
+            "server_options.tensorflow_inter_op_parallelism) separately: all three flags are given."
+        )
+    if not (intra or inter):
+        intra = inter = both
+    return LoadOptions(
+        tags=tuple(tag for tag in options.saved_model_tags.split(",") if tag),
+        intra_op_threads=intra or None,
+        inter_op_threads=inter or None,
+        warm_up=options.enable_model_warmup,
+        warm_up_iterations=max(1, options.num_request_iterations_for_warmup),
+        generated_warm_up=options.enable_generated_warmup,
+    )

@@ -9,14 +9,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.dataplane.base import Limits
+from slipway.dataplane.base import Limits, LoadOptions
 from slipway.lifecycle.manager import LOAD_THREADS
 
 LIMITS = Limits()
+LOAD = LoadOptions()
 DAY_S = 86400.0
 MAX_THREADS = 2**14
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Threads = Annotated[int, Field(ge=0, le=MAX_THREADS)]
 
 
 class ServeOptions(BaseModel):
@@ -194,6 +196,38 @@ class ServeOptions(BaseModel):
     load_retry_interval_micros: int = Field(
         60_000_000,
         description="Microseconds between these attempts; negative for none.",
+    )
+    saved_model_tags: str = Field(
+        ",".join(LOAD.tags),
+        description="Tags that name the graph to load in each SavedModel, with commas between.",
+    )
+    tensorflow_session_parallelism: Threads = Field(
+        0,
+        description="Threads of TensorFlow, both within an op and for ops side by side; 0 for as "
+        "many as there are CPUs. The two flags that follow win over it.",
+    )
+    tensorflow_intra_op_parallelism: Threads = Field(
+        0,
+        description="Threads that one op may use; 0 for as many as there are CPUs.",
+    )
+    tensorflow_inter_op_parallelism: Threads = Field(
+        0,
+        description="Threads that ops may run on side by side; 0 for as many as there are CPUs.",
+    )
+    enable_model_warmup: bool = Field(
+        LOAD.warm_up,
+        description="Warm a version up before it answers: run the requests that it has in "
+        "assets.extra/tf_serving_warmup_requests. A version whose requests fail is not loaded.",
+    )
+    num_request_iterations_for_warmup: int = Field(
+        0,
+        description="How often each of these requests is run; 0 or less for once.",
+    )
+    enable_generated_warmup: bool = Field(
+        LOAD.generated_warm_up,
+        description="Warm a version up that has no such requests, unless --enable_model_warmup is "
+        "false: run its signatures on made-up inputs, for a second at most, if their graph changes "
+        "nothing and is known to end. Not a flag of the original.",
     )
     shutdown_grace_s: float = Field(
         30.0,

@@ -48,8 +48,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How a plane loads a version, and what it runs before the version answers."""
+
+    tags: tuple[str, ...] = ("serve",)
+    """Name one of the graphs in a SavedModel."""
+    executor: str | None = None
+    """Who runs a model's ops: "caller", the thread of the request; "pool", TensorFlow's own
+    threads; None measures both for each signature and size of input, and takes the faster."""
+    intra_op_threads: int | None = None
+    """Threads that one op may use; None for as many as the process has CPUs."""
+    inter_op_threads: int | None = None
+    """Threads that ops may run on side by side; None for as many as the process has CPUs."""
+    warm_up: bool = True
+    """Whether a version proves itself before it answers: by the requests that it brings with it,
+    or by generated ones."""
+    warm_up_iterations: int = 1
+    """How often each request that a version brings is run."""
+    generated_warm_up: bool = True
+    """Whether signatures of a version that brings no requests are run on made-up inputs."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaneConfig:
-    """How a plane listens and what it accepts."""
+    """How a plane listens, what it accepts, and how it loads."""
 
     host: str = "127.0.0.1"
     """IP address to listen on."""
@@ -67,6 +89,7 @@ class PlaneConfig:
     None for 4 a CPU."""
     allow_remote_reload: bool = False
     """Whether callers of other machines may change what is served."""
+    load_options: LoadOptions = field(default_factory=LoadOptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,10 @@ logger = logging.getLogger(__name__)
 class NativePlane:
     """A `DataPlane` over TensorFlow's C API, with gRPC and REST.
 
-    `executor` says who runs a model's ops: "caller", the thread of the request; "pool",
-    TensorFlow's own threads; None measures both for each signature and size of input, and takes
-    the faster. Raises RuntimeNotFoundError when TensorFlow is not installed.
+    Raises RuntimeNotFoundError when TensorFlow is not installed.
     """
 
-    def __init__(
-        self,
-        config: PlaneConfig,
-        *,
-        on_reload: ReloadHandler | None = None,
-        executor: str | None = None,
-    ) -> None:
-        self._executor = executor
+    def __init__(self, config: PlaneConfig, *, on_reload: ReloadHandler | None = None) -> None:
         self._server = _native.Server(
             config, library=find_runtime(), on_reload=on_reload and _logged(on_reload)
         )
@@ -38,7 +29,7 @@ class NativePlane:
         return Addresses(*self._server.start())
 
     def load(self, servable: ServableId, path: Path) -> None:
-        self._server.load(servable.model, servable.version, path, executor=self._executor)
+        self._server.load(servable.model, servable.version, path)
 
     def publish(
         self,

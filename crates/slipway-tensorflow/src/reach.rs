@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which signatures take a time that their inputs' sizes bound: those that, behind every function
-//! they call, have none but ops known to. Loops, queues, files, random numbers and ops whose
-//! output grows with an input's *value* (`Fill`, `Range`, `Tile`) are not among them.
+//! What a signature reaches: the ops between its inputs and outputs, behind every function they call.
+//!
+//! Two things are asked of them. A signature is *bounded* when the sizes of its inputs bound the time
+//! it takes: no loops, queues or files, and no ops whose output grows with an input's *value* (`Fill`,
+//! `Range`, `Tile`). It is *harmless* when it can be run though nobody asked: it ends, and neither
+//! writes state, draws random numbers, nor reads queues or files. An op that is not in a list is
+//! neither.
 
 use std::collections::{HashMap, HashSet};
 
@@ -174,25 +178,116 @@ const BOUNDED_OPS: &[&str] = &[
     "StringUpper",
 ];
 
-/// Ops that stand for the function in their attribute `f`.
+/// Ops that are harmless although their time hangs on their inputs' values, beside the bounded ones.
+const HARMLESS_OPS: &[&str] = &[
+    // Structure and state that is only read.
+    "CheckNumerics",
+    "GuaranteeConst",
+    "HashTable",
+    "LookupTableFind",
+    "LookupTableSize",
+    "Merge",
+    "Switch",
+    "VarIsInitializedOp",
+    // Element by element.
+    "BitwiseAnd",
+    "BitwiseOr",
+    "BitwiseXor",
+    "Bucketize",
+    "Erfc",
+    "Invert",
+    "LeftShift",
+    "Lgamma",
+    "RightShift",
+    "Xlogy",
+    // Shape and place.
+    "BroadcastTo",
+    "Cumprod",
+    "DynamicPartition",
+    "DynamicStitch",
+    "Fill",
+    "InvertPermutation",
+    "LinSpace",
+    "MatrixBandPart",
+    "MirrorPad",
+    "OneHot",
+    "Pad",
+    "PadV2",
+    "ParallelDynamicStitch",
+    "Range",
+    "Roll",
+    "ScatterNd",
+    "SparseToDense",
+    "TensorScatterUpdate",
+    "Tile",
+    "Unique",
+    "UniqueV2",
+    "UnsortedSegmentSum",
+    "Where",
+    // Networks.
+    "BatchToSpaceND",
+    "BlockLSTM",
+    "BlockLSTMV2",
+    "Conv2DBackpropInput",
+    "Conv3D",
+    "DepthToSpace",
+    "FakeQuantWithMinMaxVars",
+    "MaxPool3D",
+    "MaxPoolV2",
+    "ResizeBicubic",
+    "ResizeBilinear",
+    "ResizeNearestNeighbor",
+    "SpaceToBatchND",
+    "SpaceToDepth",
+    "SparseSegmentMean",
+    "SparseSegmentSqrtN",
+    "SparseSegmentSum",
+    // Strings, examples and images.
+    "DecodeBase64",
+    "DecodeImage",
+    "DecodeJpeg",
+    "DecodePng",
+    "DecodeRaw",
+    "EncodeBase64",
+    "ParseExample",
+    "ParseExampleV2",
+    "ReduceJoin",
+    "RegexFullMatch",
+    "RegexReplace",
+    "StaticRegexFullMatch",
+    "StaticRegexReplace",
+    "StringSplit",
+    "StringSplitV2",
+    "StringToHashBucket",
+    "StringToHashBucketStrong",
+    "Substr",
+];
+
+/// Ops that run one function once.
 const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
+
+/// Ops that run one of their functions once.
+const CHOICES: &[&str] = &["If", "StatelessIf"];
 
 /// Variables that are changed in place, whoever else has a tensor of their memory.
 const REFERENCE_VARIABLES: &[&str] = &["Variable", "VariableV2"];
 
 /// Answers for the signatures of one graph.
-pub(crate) struct Bounded<'a> {
+pub(crate) struct Reach<'a> {
     nodes: HashMap<&'a str, &'a Node>,
     functions: HashMap<&'a str, &'a [Node]>,
-    ops: HashSet<&'static str>,
+    bounded: HashSet<&'static str>,
+    harmless: HashSet<&'static str>,
 }
 
-impl<'a> Bounded<'a> {
+impl<'a> Reach<'a> {
     pub(crate) fn new(graph: Option<&'a Graph>) -> Self {
         let nodes = graph.map_or(&[][..], |graph| &graph.node);
         let functions = graph
             .and_then(|graph| graph.library.as_ref())
             .map_or(&[][..], |library| &library.function);
+        let bounded = [BOUNDED_OPS, CALLS].concat();
+        let harmless = [&bounded[..], HARMLESS_OPS, CHOICES].concat();
         Self {
             nodes: nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             functions: functions
@@ -202,7 +297,8 @@ impl<'a> Bounded<'a> {
                     Some((signature.name.as_str(), function.node_def.as_slice()))
                 })
                 .collect(),
-            ops: BOUNDED_OPS.iter().copied().collect(),
+            bounded: bounded.into_iter().collect(),
+            harmless: harmless.into_iter().collect(),
         }
     }
 
@@ -211,8 +307,18 @@ impl<'a> Bounded<'a> {
         self.nodes.values().any(|node| REFERENCE_VARIABLES.contains(&node.op.as_str()))
     }
 
-    /// Whether nothing but bounded ops lies between the inputs and outputs of `signature`.
+    /// Whether the sizes of its inputs bound the time that `signature` takes.
     pub(crate) fn is_bounded(&self, signature: &Signature) -> bool {
+        self.has_only(&self.bounded, signature)
+    }
+
+    /// Whether `signature` can be run though nobody asked for it.
+    pub(crate) fn is_harmless(&self, signature: &Signature) -> bool {
+        self.has_only(&self.harmless, signature)
+    }
+
+    /// Whether nothing but these ops lies between the inputs and outputs of `signature`.
+    fn has_only(&self, ops: &HashSet<&str>, signature: &Signature) -> bool {
         let mut seen: HashSet<&str> =
             signature.inputs.iter().map(|spec| node_of(&spec.tensor_name)).collect();
         let mut waiting: Vec<&str> =
@@ -223,7 +329,7 @@ impl<'a> Bounded<'a> {
                 continue;
             }
             let Some(node) = self.nodes.get(name) else { return false };
-            if !self.is_node_bounded(node, &mut called) {
+            if !self.is_one_of(ops, node, &mut called) {
                 return false;
             }
             waiting.extend(node.input.iter().map(|input| node_of(input)));
@@ -231,17 +337,23 @@ impl<'a> Bounded<'a> {
         true
     }
 
-    fn is_node_bounded(&self, node: &'a Node, called: &mut HashSet<&'a str>) -> bool {
-        if !CALLS.contains(&node.op.as_str()) {
-            return self.ops.contains(node.op.as_str());
-        }
-        let function = node.attr.get("f").and_then(|attribute| attribute.func.as_ref());
-        let Some(function) = function else { return false };
-        if !called.insert(function.name.as_str()) {
-            return true;
-        }
-        let Some(body) = self.functions.get(function.name.as_str()) else { return false };
-        body.iter().all(|node| self.is_node_bounded(node, called))
+    fn is_one_of(
+        &self,
+        ops: &HashSet<&str>,
+        node: &'a Node,
+        called: &mut HashSet<&'a str>,
+    ) -> bool {
+        let mut functions = node.attr.values().filter_map(|attribute| attribute.func.as_ref());
+        ops.contains(node.op.as_str())
+            && functions.all(|function| {
+                // One that is looked into already, further up or before.
+                if !called.insert(function.name.as_str()) {
+                    return true;
+                }
+                self.functions
+                    .get(function.name.as_str())
+                    .is_some_and(|body| body.iter().all(|node| self.is_one_of(ops, node, called)))
+            })
     }
 }
 
@@ -298,7 +410,12 @@ mod tests {
 
     fn is_bounded(node: Vec<Node>, function: Vec<Function>) -> bool {
         let graph = Graph { node, library: Some(FunctionLibrary { function }) };
-        Bounded::new(Some(&graph)).is_bounded(&x_to_y())
+        Reach::new(Some(&graph)).is_bounded(&x_to_y())
+    }
+
+    fn is_harmless(node: Vec<Node>, function: Vec<Function>) -> bool {
+        let graph = Graph { node, library: Some(FunctionLibrary { function }) };
+        Reach::new(Some(&graph)).is_harmless(&x_to_y())
     }
 
     #[test]
@@ -331,5 +448,45 @@ mod tests {
         assert!(is_bounded(graph(), vec![outer(), inner("Relu")]));
         assert!(!is_bounded(graph(), vec![outer(), inner("RandomUniform")]));
         assert!(!is_bounded(graph(), vec![outer()]));
+    }
+
+    #[test]
+    fn what_grows_with_a_value_is_harmless_and_not_bounded() {
+        let graph = || vec![node("x", "Placeholder", &[]), node("y", "Range", &["x"])];
+        assert!(is_harmless(graph(), vec![]));
+        assert!(!is_bounded(graph(), vec![]));
+    }
+
+    #[test]
+    fn what_writes_draws_reads_files_or_may_never_end_is_not_harmless() {
+        let graph = |op| vec![node("x", "Placeholder", &[]), node("y", op, &["x"])];
+        let ops = ["AssignVariableOp", "RandomUniform", "QueueDequeueV2", "ReadFile", "While"];
+        for op in ops.into_iter().chain(["Enter", "PyFunc", "NobodyKnowsThisOp"]) {
+            assert!(!is_harmless(graph(op), vec![]), "{op}");
+        }
+    }
+
+    #[test]
+    fn a_control_input_counts_like_any_other() {
+        let graph = |op| {
+            let write = node("write", op, &[]);
+            vec![node("x", "Placeholder", &[]), write, node("y", "Neg", &["x", "^write"])]
+        };
+        assert!(is_harmless(graph("NoOp"), vec![]));
+        assert!(!is_harmless(graph("AssignAddVariableOp"), vec![]));
+    }
+
+    #[test]
+    fn both_branches_of_a_choice_are_looked_into() {
+        let branch = |name: &str, op| function(name, vec![node("r", op, &[])]);
+        let choice = || {
+            let func = |name: &str| Attribute { func: Some(FunctionName { name: name.into() }) };
+            let branches = [("then_branch", func("yes")), ("else_branch", func("no"))];
+            let attr = branches.map(|(name, attribute)| (name.to_owned(), attribute)).into();
+            vec![Node { attr, ..node("y", "If", &["x"]) }, node("x", "Placeholder", &[])]
+        };
+        assert!(is_harmless(choice(), vec![branch("yes", "Neg"), branch("no", "Tile")]));
+        assert!(!is_harmless(choice(), vec![branch("yes", "Neg"), branch("no", "WriteFile")]));
+        assert!(!is_bounded(choice(), vec![branch("yes", "Neg"), branch("no", "Neg")]));
     }
 }
