@@ -62,6 +62,12 @@ class Server:
         Raises FailedPreconditionError when a route leads to what is not loaded.
         """
 
+    def describe(self, config: str) -> None:
+        """Says what is served to who asks: a ModelServerConfig in its text form.
+
+        Raises TextFormatError.
+        """
+
     def unload(self, model: str, version: int, path: str | PathLike[str]) -> None:
         """Waits for the last request of what was loaded from `path`, then frees its memory.
 
@@ -90,7 +96,8 @@ class Request:
 
     Answers are plain values. Of `predict`: arrays by alias. Of `metadata`: `(name, version or None,
     {signature: (method_name, inputs, outputs)})`. Of `status`: `(version, state, code, message)`
-    for each. Of `models`: names, sorted. Of `reload`: None.
+    for each. Of `models`: names, sorted. Of `configuration`: a ModelServerConfig as
+    a dict of the fields that are set. Of `reload`: None.
     """
 
     @staticmethod
@@ -113,6 +120,8 @@ class Request:
     def status(model: str, version: int | None, label: str | None) -> Request: ...
     @staticmethod
     def models() -> Request: ...
+    @staticmethod
+    def configuration() -> Request: ...
     @staticmethod
     def reload(config: str) -> Request:
         """Takes the text form of a ModelServerConfig. Raises TextFormatError."""

@@ -12,6 +12,7 @@ use slipway_core::{
     tensor_from_wire, Code, Data, Error, Lease, Result, Room, Tensor, VersionChoice,
 };
 use slipway_proto::grpc::health::v1::{HealthListRequest, HealthListResponse};
+use slipway_proto::slipway::{GetConfigurationRequest, GetConfigurationResponse};
 use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::{
     GetModelMetadataRequest, GetModelMetadataResponse, GetModelStatusRequest,
@@ -46,6 +47,7 @@ struct Methods {
     status: Uri,
     health: Uri,
     reload: Uri,
+    configuration: Uri,
 }
 
 impl Grpc {
@@ -62,6 +64,7 @@ impl Grpc {
             status: uri("/tensorflow.serving.ModelService/GetModelStatus")?,
             health: uri("/grpc.health.v1.Health/List")?,
             reload: uri("/tensorflow.serving.ModelService/HandleReloadConfigRequest")?,
+            configuration: uri("/slipway.Configuration/GetConfiguration")?,
         };
         let agent = concat!("slipway/", env!("CARGO_PKG_VERSION"));
         let headers = [
@@ -119,6 +122,12 @@ impl Grpc {
                 // The one without a name is the server itself.
                 let names = answer.statuses.into_keys().filter(|name| !name.is_empty());
                 Ok(Answer::Models(names.collect()))
+            }
+            Request::Configuration => {
+                let message = framed(&GetConfigurationRequest {}, self.limit)?;
+                let answer = self.unary(&self.methods.configuration, message, timeout).await?;
+                let answer = self.decoded::<GetConfigurationResponse>(answer)?;
+                Ok(Answer::Configuration(answer.config.unwrap_or_default()))
             }
             Request::Reload(config) => {
                 let request =

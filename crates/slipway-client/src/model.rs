@@ -38,6 +38,7 @@ pub enum Request {
     Models,
     /// Serve these models from now on.
     Reload(ModelServerConfig),
+    Configuration,
 }
 
 /// The answer to the [`Request`] of the same name.
@@ -49,6 +50,7 @@ pub enum Answer {
     /// Names, sorted.
     Models(Vec<String>),
     Reload,
+    Configuration(ModelServerConfig),
 }
 
 /// What a version of a model declares.

@@ -53,8 +53,10 @@ pub mod grpc {
     }
 }
 
-// As deep as its package, because generated paths count the levels up to the crate.
-mod slipway {
+/// Package `slipway`: what the contract does not have.
+pub mod slipway {
+    include!(concat!(env!("OUT_DIR"), "/slipway.rs"));
+
     /// Package `slipway.outline`: reads a SavedModel without its bulk.
     pub mod outline {
         include!(concat!(env!("OUT_DIR"), "/slipway.outline.rs"));

@@ -26,6 +26,7 @@ fn descriptors_hold_the_services_and_all_that_is_imported() {
         services.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
         [
             "grpc.health.v1.Health",
+            "slipway.Configuration",
             "tensorflow.serving.ModelService",
             "tensorflow.serving.PredictionService",
         ],

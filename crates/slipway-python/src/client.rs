@@ -18,7 +18,7 @@ use slipway_core::{State, VersionChoice, VersionStatus};
 use slipway_proto::reflect;
 
 use crate::arrays::{arrays, tensors};
-use crate::convert::{signatures, text_error};
+use crate::convert::{message, signatures, text_error};
 use crate::errors::{exception, os_error};
 
 /// See `_native.pyi`.
@@ -67,6 +67,11 @@ impl Request {
     #[staticmethod]
     fn models() -> Self {
         Self::new(slipway_client::Request::Models)
+    }
+
+    #[staticmethod]
+    fn configuration() -> Self {
+        Self::new(slipway_client::Request::Configuration)
     }
 
     #[staticmethod]
@@ -300,6 +305,7 @@ fn value<'py>(py: Python<'py>, answer: &Answer) -> PyResult<Bound<'py, PyAny>> {
             Ok(PyList::new(py, versions.collect::<PyResult<Vec<_>>>()?)?.into_any())
         }
         Answer::Models(names) => Ok(PyList::new(py, names)?.into_any()),
+        Answer::Configuration(config) => message(py, config),
         Answer::Reload => Ok(py.None().into_bound(py)),
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyValueError;
+use prost::{Message, Name};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use slipway_client::{SignatureInfo, TensorInfo};
@@ -34,8 +35,18 @@ pub(crate) fn text_error(py: Python<'_>, error: TextError) -> PyErr {
     make().map_or_else(|failure: PyErr| failure, PyErr::from_value)
 }
 
+/// A message as the dict of the fields that are set.
+pub(crate) fn message<'py, M: Message + Name>(
+    py: Python<'py>,
+    message: &M,
+) -> PyResult<Bound<'py, PyAny>> {
+    let json = reflect::message_to_json(message)
+        .map_err(|_| PyRuntimeError::new_err("a message has no JSON: this is a bug"))?;
+    dict(py, &json)
+}
+
 /// What Python's own reader makes of `json`.
-pub(crate) fn dict<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
+fn dict<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("json")?.call_method1("loads", (json,))
 }
 

@@ -14,7 +14,7 @@ use slipway_proto::tensorflow::serving::ReloadConfigRequest;
 use slipway_server::{Limits, ReloadHandler, ServerConfig};
 use slipway_tensorflow::{trim_memory, Library, LoadOptions, Threads, WarmUp};
 
-use crate::convert::{dict, executor, publications, PyVersionStatus};
+use crate::convert::{executor, message, publications, text_error, PyVersionStatus};
 use crate::errors::{detached, error, os_error};
 
 /// A data plane; see `_native.pyi`.
@@ -210,12 +210,10 @@ impl Server {
 fn reload_handler(on_reload: Py<PyAny>) -> ReloadHandler {
     Arc::new(move |request: ReloadConfigRequest, deadline: Option<Instant>| {
         let config = request.config.unwrap_or_default();
-        let json = reflect::message_to_json(&config).map_err(|_| {
-            slipway_core::Error::internal("the configuration cannot be read: this is a bug")
-        })?;
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()).as_secs_f64());
         Python::attach(|py| {
-            let called = dict(py, &json).and_then(|config| on_reload.call1(py, (config, left)));
+            let config = message(py, &config);
+            let called = config.and_then(|config| on_reload.call1(py, (config, left)));
             called.map(drop).map_err(|exception| error(py, &exception))
         })
     })

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use slipway_core::{Budget, Registry, Result, Servable, Snapshot, VersionChoice, VersionStatus};
 use slipway_proto::tensorflow::serving::{
-    GetModelStatusResponse, ModelVersionStatus, ReloadConfigRequest, StatusProto,
+    GetModelStatusResponse, ModelServerConfig, ModelVersionStatus, ReloadConfigRequest, StatusProto,
 };
 
 use crate::runner::Runner;
@@ -52,6 +53,8 @@ pub(crate) struct Plane {
     pub(crate) rest_timeout: Option<Duration>,
     pub(crate) allow_remote_reload: bool,
     pub(crate) on_reload: Option<ReloadHandler>,
+    /// What the control plane says that it serves.
+    pub(crate) configuration: ArcSwap<ModelServerConfig>,
 }
 
 impl Plane {

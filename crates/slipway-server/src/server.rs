@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use slipway_core::{Budget, Publication, Registry, Result};
+use slipway_proto::tensorflow::serving::ModelServerConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -87,6 +89,7 @@ impl Server {
             rest_timeout: config.rest_timeout,
             allow_remote_reload: config.allow_remote_reload,
             on_reload,
+            configuration: ArcSwap::default(),
         });
         let health = Health::default();
         let handle = runtime.handle().clone();
@@ -110,6 +113,11 @@ impl Server {
         self.registry().publish(models)?;
         self.health.follow(&self.plane.registry.snapshot());
         Ok(())
+    }
+
+    /// Says what the server is to serve, for those who ask.
+    pub fn describe(&self, config: ModelServerConfig) {
+        self.plane.configuration.store(Arc::new(config));
     }
 
     /// Opens the ports and returns the addresses they got. A socket that a process before has left

@@ -53,7 +53,7 @@ def _warn(config: ServeConfig) -> None:
         logger.warning(
             "Listening on %s without TLS: whoever can reach this address can use the models", host
         )
-    if logged := [model.name for model in config.models if model.logs_requests]:
+    if logged := [model.name for model in config.models if model.logging is not None]:
         logger.warning("Requests are not logged yet: logging_config of %s has no effect", logged)
 
 

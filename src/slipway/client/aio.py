@@ -86,6 +86,11 @@ class AsyncClient:
         names: list[str] = await self._ask(Request.models(), timeout_s)
         return names
 
+    async def configuration(self, *, timeout_s: float | None = None) -> dict[str, Any]:
+        """Do what `Client.configuration` does."""
+        config: dict[str, Any] = await self._ask(Request.configuration(), timeout_s)
+        return config
+
     async def reload(self, config: str, *, timeout_s: float | None = None) -> None:
         """Do what `Client.reload` does."""
         await self._ask(Request.reload(config), timeout_s)

@@ -103,6 +103,15 @@ class Client:
         names: list[str] = self._ask(Request.models(), timeout_s)
         return names
 
+    def configuration(self, *, timeout_s: float | None = None) -> dict[str, Any]:
+        """Return the ModelServerConfig in force, as a dict of the fields that are set.
+
+        Slipway's own: raises UnimplementedError for other servers and over REST,
+        PermissionDeniedError where a reload would not be allowed either.
+        """
+        config: dict[str, Any] = self._ask(Request.configuration(), timeout_s)
+        return config
+
     def reload(self, config: str, *, timeout_s: float | None = None) -> None:
         """Have the server serve the models of a configuration, and no others, from now on.
 

@@ -114,7 +114,7 @@ def _model(entry: Mapping[str, Any]) -> ModelConfig:
         policy=_policy(entry.get("model_version_policy", {})),
         labels=entry.get("version_labels", {}),
         platform=_platform(name, entry),
-        logs_requests="logging_config" in entry,
+        logging=entry.get("logging_config"),
     )
 
 

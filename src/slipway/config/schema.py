@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from slipway.dataplane.base import PlaneConfig
 from slipway.lifecycle.manager import LOAD_THREADS
@@ -19,8 +20,8 @@ class ModelConfig:
     policy: VersionPolicy = field(default_factory=Latest)
     labels: Mapping[str, int] = field(default_factory=dict)
     platform: str = "tensorflow"
-    logs_requests: bool = False
-    """Whether it has a `logging_config`, which has no effect."""
+    logging: Mapping[str, Any] | None = None
+    """Its `logging_config`, which has no effect yet."""
 
 
 @dataclass(frozen=True, slots=True)

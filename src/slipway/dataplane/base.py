@@ -112,6 +112,12 @@ class DataPlane(Loader, Protocol):
         """Open the ports. Raises OSError, naming the port or socket, when one cannot be had."""
         ...
 
+    def describe(self, config: str) -> None:
+        """Show this configuration to callers who ask for it and may reload: a ModelServerConfig in
+        protobuf's text format. Raises TextFormatError.
+        """
+        ...
+
     def drain(self, timeout_s: float) -> bool:
         """Turn unready, stop accepting, and finish the requests under way; then close for good.
 

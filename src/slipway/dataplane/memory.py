@@ -122,6 +122,9 @@ class MemoryPlane:
                 },
             )
 
+    def describe(self, config: str) -> None:
+        """Take note of nothing: REST does not show it."""
+
     def unload(self, servable: ServableId, path: Path) -> None:
         with self._lock:
             if (servable, path) not in self._loaded:

@@ -43,6 +43,9 @@ class NativePlane:
             {model: list(versions) for model, versions in statuses.items()},
         )
 
+    def describe(self, config: str) -> None:
+        self._server.describe(config)
+
     def unload(self, servable: ServableId, path: Path) -> None:
         self._server.unload(servable.model, servable.version, path)
 

@@ -30,7 +30,7 @@ class Configuration:
 class ServerCore:
     """Keeps the configuration in force, and has the manager follow it.
 
-    Not safe from several threads: one of them decides.
+    `on_change` is told each one. Not safe from several threads: one of them decides.
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class ServerCore:
         open_source: Callable[[ModelConfig], DirectorySource],
         *,
         allow_unavailable_labels: bool = False,
+        on_change: Callable[[Sequence[ModelConfig]], None] = lambda models: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._manager = manager
         self._open_source = open_source
         self._allow_unavailable_labels = allow_unavailable_labels
+        self._on_change = on_change
         self._pause = pause
         self._watcher = Watcher(manager)
         self._configuration = Configuration()
@@ -140,6 +142,7 @@ class ServerCore:
     def _enact(self, models: Sequence[ModelConfig], sources: Mapping[str, DirectorySource]) -> None:
         self._configuration = Configuration({model.name: model for model in models}, sources)
         self._watcher.follow(list(sources.values()))
+        self._on_change(models)
 
     def _source_of(self, model: ModelConfig) -> DirectorySource:
         """Return the source that a model has, where it stays the same, or a new one."""

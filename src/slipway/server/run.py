@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from slipway.config.models import read_models
 from slipway.config.schema import ModelConfig, ServeConfig
+from slipway.config.text import write_models
 from slipway.dataplane.native import NativePlane, incomplete_reason
 from slipway.errors import SlipwayError
 from slipway.lifecycle.manager import Manager
@@ -57,7 +58,10 @@ class _Server:
             on_change=self._news.post,
         )
         self._core = ServerCore(
-            self._manager, _open_source, allow_unavailable_labels=config.allow_unavailable_labels
+            self._manager,
+            _open_source,
+            allow_unavailable_labels=config.allow_unavailable_labels,
+            on_change=lambda models: self._plane.describe(write_models(models)),
         )
         self._attempts = config.backoff.patience + 1
         self._reloads = Reloads(

@@ -56,6 +56,7 @@ impl Rest {
             }
             Request::Models => Err(self.grpc_only("Listing models")),
             Request::Reload(_) => Err(self.grpc_only("A reload")),
+            Request::Configuration => Err(self.grpc_only("The configuration")),
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gRPC port: which service a call is for.
 
+mod configuration;
 mod health;
 mod metered;
 mod model;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use slipway_proto::slipway::configuration_server::ConfigurationServer;
 use slipway_proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use slipway_proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,7 @@ use tonic::Status;
 use tonic_reflection::server::Error as ReflectionError;
 use tower_service::Service;
 
+use self::configuration::Configuration;
 pub(crate) use self::health::Health;
 use self::metered::Metered;
 use self::model::Model;
@@ -60,6 +63,7 @@ impl GrpcService {
             .max_decoding_message_size(limit);
         let model = ModelServiceServer::new(Model::new(Arc::clone(&plane)))
             .max_decoding_message_size(limit);
+        let configuration = ConfigurationServer::new(Configuration::new(Arc::clone(&plane)));
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(slipway_proto::DESCRIPTORS)
@@ -67,6 +71,7 @@ impl GrpcService {
         let handlers = HashMap::from([
             handler(prediction),
             handler(model),
+            handler(configuration),
             handler(health.service()),
             handler(reflection().build_v1()?),
             handler(reflection().build_v1alpha()?),

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tonic::{async_trait, Request, Response, Status};
 
 use super::wire::{deadline, model_spec, status, version_choice};
-use crate::peer::Peer;
+use crate::peer::may_control;
 use crate::plane::Plane;
 use crate::runner::{aside, by};
 
@@ -44,7 +44,7 @@ impl Model {
         request: Request<ReloadConfigRequest>,
     ) -> Result<ReloadConfigResponse> {
         let peer = request.extensions().get().copied();
-        may_reload(peer, self.plane.allow_remote_reload)?;
+        may_control("HandleReloadConfigRequest", peer, self.plane.allow_remote_reload)?;
         let deadline = deadline(request.metadata());
         let request = request.into_inner();
         let config = request.config.as_ref().and_then(|config| config.config.as_ref());
@@ -70,23 +70,6 @@ impl Model {
     }
 }
 
-/// Whether a caller may have the server load what it names: a SavedModel is a program.
-///
-/// # Errors
-/// PERMISSION_DENIED that says how to allow it.
-fn may_reload(peer: Option<Peer>, allow_remote: bool) -> Result<()> {
-    if allow_remote || peer.is_some_and(Peer::is_local) {
-        return Ok(());
-    }
-    let caller = peer.map_or_else(|| "an unknown peer".to_owned(), |peer| peer.to_string());
-    let message = format!(
-        "HandleReloadConfigRequest is answered on loopback addresses and Unix sockets only, and \
-         this call is from {caller}. Start the server with --allow_remote_reload to answer it \
-         from everywhere."
-    );
-    Err(Error::new(Code::PermissionDenied, message))
-}
-
 #[async_trait]
 impl ModelService for Model {
     async fn get_model_status(
@@ -101,24 +84,5 @@ impl ModelService for Model {
         request: Request<ReloadConfigRequest>,
     ) -> Result<Response<ReloadConfigResponse>, Status> {
         self.answer_reload(request).await.map(Response::new).map_err(status)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_remote_caller_may_reload_only_where_that_is_allowed() {
-        let remote = Some(Peer::Tcp("10.0.0.1".parse().unwrap()));
-        for peer in [remote, None] {
-            assert!(may_reload(peer, true).is_ok());
-            assert_eq!(may_reload(peer, false).unwrap_err().code, Code::PermissionDenied);
-        }
-        for peer in [Peer::Unix, Peer::Tcp("::1".parse().unwrap())] {
-            assert!(may_reload(Some(peer), false).is_ok());
-        }
-        let message = may_reload(remote, false).unwrap_err().message;
-        assert!(message.contains("from 10.0.0.1. ") && message.contains("--allow_remote_reload"));
     }
 }
