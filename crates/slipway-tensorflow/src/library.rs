@@ -44,6 +44,7 @@ impl Library {
         // SAFETY: the functions are TensorFlow's, and the library is never unloaded.
         let functions = unsafe { Functions::find(library) }.map_err(failed)?;
         let library = Library { functions: Box::leak(Box::new(functions)) };
+        keep_large_blocks_apart();
         *loaded = Some(library);
         Ok(library)
     }
@@ -62,11 +63,56 @@ impl fmt::Debug for Library {
     }
 }
 
+/// Has variables and large bodies mapped for themselves, so that freeing one gives it back whole.
+///
+/// Left to itself, glibc puts blocks up to the size of the largest that was freed so far into its
+/// heaps: after the first unload those of the next version too, in between the buffers of requests,
+/// which then keep the heaps from shrinking. What the operator has set is left alone.
+fn keep_large_blocks_apart() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // Mapping a block anew costs as much as filling it: an image as JSON is to stay below.
+        const LARGE_BYTES: libc::c_int = 8 << 20;
+        let is_set = |name| std::env::var_os(name).is_some();
+        if is_set("MALLOC_MMAP_THRESHOLD_") || is_set("GLIBC_TUNABLES") {
+            return;
+        }
+        // SAFETY: mallopt may be called at any time.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+            // Fixing the one fixes the other, at a size that would shrink a heap at every request.
+            libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE_BYTES);
+        }
+    }
+}
+
 /// Gives memory that was freed back to the system, where the C library can.
 pub fn trim_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: malloc_trim may be called at any time, from any thread.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    /// Bytes in blocks that are mapped for themselves.
+    fn mapped_apart() -> i64 {
+        // SAFETY: mallinfo may be called at any time.
+        i64::from(unsafe { libc::mallinfo() }.hblkhd)
+    }
+
+    #[test]
+    fn a_large_block_is_mapped_apart_after_one_was_freed_as_well() {
+        const BYTES: usize = 16 << 20;
+        keep_large_blocks_apart();
+        drop(std::hint::black_box(vec![1u8; BYTES]));
+        let before = mapped_apart();
+        let block = std::hint::black_box(vec![1u8; BYTES]);
+        assert!(mapped_apart() - before >= BYTES as i64);
+        drop(block);
     }
 }
