@@ -119,7 +119,9 @@ def run(stack: ExitStack, folder: Path, cycles: int, cycle_s: float) -> bool:
     summary = (
         f"{cycles} cycles in {elapsed_s:.0f} s, {len(records):,} requests. "
         f"{changes.came} versions came, {len(changes.handovers)} took over, "
-        f"{runs_across(changes, records)} of these while a run on the old one was under way."
+        f"{runs_across(changes, records)} of these while a run on the old one was under way. "
+        f"{sum(record.is_not_found for record in records)} requests found the version that they "
+        f"asked for to have left."
     )
     tables = [memory_table(footprints), request_table(records), verdict_table(held)]
     print("\n\n".join([summary, *tables]))

@@ -93,12 +93,13 @@ def memory_table(footprints: Sequence[Footprints]) -> str:
 
 def request_table(records: Sequence[Record]) -> str:
     """Return how many requests there were, by way and kind, and what the slowest took."""
-    kinds = list(dict.fromkeys(record.kind for record in records))
-    ways = sorted({record.way for record in records})
     number = Counter((record.way, record.kind) for record in records)
     slowest_s: dict[str, float] = defaultdict(float)
     for record in records:
-        slowest_s[record.way] = max(slowest_s[record.way], record.end - record.begin)
+        for of in (record.way, record.kind):
+            slowest_s[of] = max(slowest_s[of], record.end - record.begin)
+    kinds = list(dict.fromkeys(record.kind for record in records))
+    ways = sorted({record.way for record in records})
     rows = [
         [
             way,
@@ -108,7 +109,8 @@ def request_table(records: Sequence[Record]) -> str:
         for way in ways
     ]
     totals = (sum(number[way, kind] for way in ways) for kind in kinds)
-    rows.append(["all", *map("{:,}".format, totals), f"{1000 * max(slowest_s.values()):.0f}"])
+    rows.append(["all", *map("{:,}".format, totals), ""])
+    rows.append(["slowest, ms", *(f"{1000 * slowest_s[kind]:.0f}" for kind in kinds), ""])
     return table(["requests", *kinds, "slowest, ms"], rows)
 
 
