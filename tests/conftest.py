@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -34,3 +35,11 @@ def lstm() -> Path:
     if not path.is_dir():
         pytest.skip("the sentiment model is not beside this checkout (../shared/models/lstm)")
     return path
+
+
+@pytest.fixture(scope="session")
+def stubs() -> ModuleType:
+    """The module with TensorFlow Serving's own client; see there."""
+    from tests.support import stubs
+
+    return stubs

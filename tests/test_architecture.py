@@ -29,7 +29,8 @@ KNOWS = {
     "saved_model": {"errors", "runtime", "signatures", "arrays", "_native"},
     "models": set[str](),
     "cli": {
-        "errors", "config", "dataplane", "server", "telemetry", "arrays", "client",
+        "errors", "servables", "lifecycle", "config", "dataplane", "server", "telemetry",
+        "arrays", "client",
     },
 }  # fmt: skip
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -83,14 +82,6 @@ def check_refusal(saved_models: SavedModels) -> CheckRefusal:
         assert str(saved_models.folder) not in found[1]
 
     return check
-
-
-@pytest.fixture(scope="session")
-def stubs() -> ModuleType:
-    """The module with TensorFlow Serving's own client; see there."""
-    from tests.support import stubs
-
-    return stubs
 
 
 @pytest.fixture

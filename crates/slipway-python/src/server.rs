@@ -168,6 +168,12 @@ impl Server {
         detached(py, || self.server.publish(models))
     }
 
+    fn describe(&self, py: Python<'_>, config: &str) -> PyResult<()> {
+        let config = reflect::text_to_message(config);
+        self.server.describe(config.map_err(|error| text_error(py, error))?);
+        Ok(())
+    }
+
     fn unload(&self, py: Python<'_>, model: String, version: i64, path: PathBuf) -> PyResult<()> {
         let id = ServableId { model, version };
         detached(py, || {

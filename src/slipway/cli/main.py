@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 import click
 
+from slipway.cli.models import models
 from slipway.cli.predict import predict
 from slipway.cli.serve import serve
 from slipway.errors import SlipwayError
@@ -16,6 +17,7 @@ def slipway() -> None:
     """Serve TensorFlow models."""
 
 
+slipway.add_command(models)
 slipway.add_command(predict)
 slipway.add_command(serve)
 
