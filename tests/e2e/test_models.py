@@ -95,7 +95,8 @@ def test_status_can_be_had_as_json(server: ServeProcess, saved_models: SavedMode
 
 
 def test_a_watcher_sees_what_changes_until_it_is_interrupted(server: ServeProcess) -> None:
-    command = [SLIPWAY, "models", "status", "half", "--json", "--watch", f"--server={server.grpc}"]
+    flags = ["--json", "--watch", f"--server={server.grpc}"]
+    command = [str(SLIPWAY), "models", "status", "half", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdout
         assert "canary" not in watcher.stdout.readline()
