@@ -21,7 +21,7 @@ pub struct Lease {
 }
 
 /// What a string costs in TensorFlow's memory beside its bytes.
-pub(crate) const STRING_COST: usize = 24;
+pub const STRING_COST: usize = 24;
 
 /// How much memory a tensor of a request may take.
 #[derive(Clone, Copy, Debug)]

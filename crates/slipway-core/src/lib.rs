@@ -12,6 +12,7 @@ mod examples;
 mod inference;
 mod made_up;
 pub mod narrow;
+pub mod number_text;
 mod predict;
 mod registry;
 mod replay;
@@ -21,7 +22,7 @@ mod signature;
 mod tensor;
 mod tensor_wire;
 
-pub use budget::{Budget, Lease, Room};
+pub use budget::{Budget, Lease, Room, STRING_COST};
 pub use call::Call;
 pub use dtype::DType;
 pub use error::{Code, Error, Result};

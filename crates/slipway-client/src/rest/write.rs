@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use bytemuck::Pod;
 use slipway_core::narrow::{Format, BFLOAT16, HALF};
+use slipway_core::number_text::{push_float, push_integer};
 use slipway_core::{DType, Error, Result, Tensor};
 use slipway_proto::Strings;
 
@@ -101,22 +102,6 @@ fn push_nested(
         push_nested(out, inner, next, push);
     }
     out.push(b']');
-}
-
-fn push_integer<I: itoa::Integer>(out: &mut Vec<u8>, value: I) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// The shortest text that reads back to `value`, or the words that servers take.
-fn push_float<F: zmij::Float + Into<f64>>(out: &mut Vec<u8>, value: F) {
-    let wide: f64 = value.into();
-    if wide.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else if wide.is_nan() {
-        out.extend_from_slice(b"NaN");
-    } else {
-        out.extend_from_slice(if wide > 0.0 { b"Infinity" } else { b"-Infinity" });
-    }
 }
 
 fn push_narrow(format: Format) -> impl Fn(&mut Vec<u8>, u16) {

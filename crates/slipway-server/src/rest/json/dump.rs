@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! JSON quoted in messages: RapidJSON's pretty form, cut off when it grows long.
 
+use slipway_core::number_text::{push_float, push_integer};
+
 use super::number::Number;
 use super::reader::{Kind, Reader, SyntaxError};
-use super::writer::{push_float, push_indent, push_integer, push_string};
+use super::writer::{push_indent, push_string};
 
 /// No token begins behind so many bytes.
 const LENGTH: usize = 256;

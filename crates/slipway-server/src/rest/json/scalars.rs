@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
-use slipway_core::{AlignedBytes, Code, DType, Data, Error, Room, Tensor, TensorSpec};
+use slipway_core::{AlignedBytes, Code, DType, Data, Error, Room, Tensor, TensorSpec, STRING_COST};
 use slipway_proto::Strings;
 
 use super::dump::dump;
@@ -14,8 +14,6 @@ use super::number::Number;
 use super::reader::{Kind, Reader};
 use super::tensors::{Failure, Nesting, TakeScalar};
 
-/// What a string costs in TensorFlow's memory beside its bytes.
-const STRING_COST: usize = 24;
 /// Buffers begin with so many bytes.
 const FIRST_ROOM: usize = 256;
 

@@ -4,6 +4,7 @@
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use bytemuck::AnyBitPattern;
+use slipway_core::number_text::{push_float, push_integer};
 use slipway_core::{DType, Error, Result, Tensor};
 
 use super::narrow::{BFLOAT16, HALF};
@@ -263,22 +264,6 @@ fn push_name(out: &mut Vec<u8>, index: usize, name: &str, level: usize) {
 
 pub(super) fn push_indent(out: &mut Vec<u8>, level: usize) {
     out.resize(out.len() + 4 * level, b' ');
-}
-
-pub(super) fn push_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// The shortest text that reads back to `value`; it always shows that it is no integer.
-pub(super) fn push_float(out: &mut Vec<u8>, value: impl zmij::Float + Into<f64>) {
-    let wide: f64 = value.into();
-    if wide.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else if wide.is_nan() {
-        out.extend_from_slice(b"NaN");
-    } else {
-        out.extend_from_slice(if wide > 0.0 { b"Infinity" } else { b"-Infinity" });
-    }
 }
 
 /// Bytes that are no UTF-8 pass as they are.
