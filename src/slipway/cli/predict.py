@@ -56,7 +56,8 @@ def predict(
     INPUT is JSON as the REST API takes it, {"instances": [...]} or {"inputs": {...}}, or just the
     inputs by name: {"x": [1, 2]}. @FILE reads it from a file, - (the default) from stdin.
     """
-    from slipway.client.client import DEFAULT_SIGNATURE, Client
+    from slipway.client.base import DEFAULT_SIGNATURE
+    from slipway.client.client import Client
 
     if version is not None and label is not None:
         raise click.UsageError("--version and --label exclude each other")

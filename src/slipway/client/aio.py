@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from slipway.arrays import Arrays, declared_arrays, typed_arrays
-from slipway.client.client import DEFAULT_SIGNATURE, MAX_MESSAGE_BYTES, TIMEOUT_S
+from slipway.client.base import DEFAULT_SIGNATURE, BaseClient, SignatureKey
 from slipway.client.metadata import ModelMetadata
 from slipway.client.native import Connection, Inbox, Request, read_metadata, read_statuses
 from slipway.errors import InvalidArgumentError, UnimplementedError
@@ -14,25 +14,14 @@ from slipway.servables import VersionStatus
 from slipway.signatures import Signature
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """`slipway.Client` for asyncio: the same calls, awaited.
 
     It takes no thread a call: one thread of its own moves the bytes of all. Cancelling a task
     cancels its call, at the server as well. A client serves one event loop at a time.
     """
 
-    def __init__(
-        self,
-        address: str,
-        *,
-        timeout_s: float = TIMEOUT_S,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-    ) -> None:
-        self._address = address
-        self._timeout_s = timeout_s
-        self._connection = Connection(address, max_message_bytes=max_message_bytes)
-        self._replies: _Replies | None = None
-        self._signatures: dict[tuple[str, int | None, str | None, str], Signature] = {}
+    _replies: "_Replies | None" = None
 
     async def predict(
         self,
@@ -95,13 +84,7 @@ class AsyncClient:
         """Do what `Client.reload` does."""
         await self._ask(Request.reload(config), timeout_s)
 
-    def close(self) -> None:
-        """Give up the connection; calls under way are still answered."""
-        self._connection.close()
-
-    async def _declared(
-        self, key: tuple[str, int | None, str | None, str], timeout_s: float | None
-    ) -> Signature | None:
+    async def _declared(self, key: SignatureKey, timeout_s: float | None) -> Signature | None:
         """Return what the model declares; None when it, or the server, does not know."""
         if key not in self._signatures:
             model, version, label, signature = key
@@ -132,9 +115,6 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"AsyncClient({self._address!r}, timeout_s={self._timeout_s:g})"
 
 
 class _Replies:

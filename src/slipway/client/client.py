@@ -5,18 +5,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from slipway.arrays import Arrays, declared_arrays, typed_arrays
+from slipway.client.base import DEFAULT_SIGNATURE, BaseClient, SignatureKey
 from slipway.client.metadata import ModelMetadata
-from slipway.client.native import Connection, Request, read_metadata, read_statuses
+from slipway.client.native import Request, read_metadata, read_statuses
 from slipway.errors import InvalidArgumentError, UnimplementedError
 from slipway.servables import VersionStatus
 from slipway.signatures import Signature
 
-TIMEOUT_S = 10.0
-MAX_MESSAGE_BYTES = 256 * 2**20
-DEFAULT_SIGNATURE = "serving_default"
 
-
-class Client:
+class Client(BaseClient):
     """Asks one server of the TensorFlow Serving contract.
 
     `address` is `host:port` for gRPC, `http://host:port` for REST, or `unix:/path` for gRPC.
@@ -28,18 +25,6 @@ class Client:
     UnavailableError when nobody answers, DeadlineExceededError when the answer is late. Raises
     ValueError for what is no address, and for calls after `close`.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        timeout_s: float = TIMEOUT_S,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-    ) -> None:
-        self._address = address
-        self._timeout_s = timeout_s
-        self._connection = Connection(address, max_message_bytes=max_message_bytes)
-        self._signatures: dict[tuple[str, int | None, str | None, str], Signature] = {}
 
     def predict(
         self,
@@ -121,13 +106,7 @@ class Client:
         """
         self._ask(Request.reload(config), timeout_s)
 
-    def close(self) -> None:
-        """Give up the connection; calls under way in other threads are still answered."""
-        self._connection.close()
-
-    def _declared(
-        self, key: tuple[str, int | None, str | None, str], timeout_s: float | None
-    ) -> Signature | None:
+    def _declared(self, key: SignatureKey, timeout_s: float | None) -> Signature | None:
         """Return what the model declares; None when it, or the server, does not know."""
         if key not in self._signatures:
             model, version, label, signature = key
@@ -152,6 +131,3 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"Client({self._address!r}, timeout_s={self._timeout_s:g})"
