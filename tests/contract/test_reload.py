@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
+import slipway
 from tests.support.models import SavedModels
 from tests.support.process import ServeProcess
 from tests.support.rest import ask
@@ -67,6 +68,11 @@ class Server:
             return {}
         entries = reply.json["model_version_status"]
         return {int(entry["version"]): entry["state"] for entry in entries}
+
+    def knows(self, name: str) -> bool:
+        """Return whether a model is configured."""
+        with slipway.Client(self.process.grpc) as client:
+            return name in client.models()
 
     def version(self, name: str, where: str = "") -> int:
         """Return the version that answers; 0 where none does."""
@@ -574,6 +580,27 @@ def test_the_file_is_followed_and_rules(
         server.reload(dense)
         assert server.version("dense") == 1
         wait_until(lambda: server.version("dense") == 0, "the file to rule again")
+
+
+def test_h16_with_one_look_at_the_disk_later_versions_stay_unknown(
+    stubs: ModuleType, h: Path, saved_models: SavedModels, tmp_path: Path
+) -> None:
+    config = tmp_path / "models.config"
+    config.write_text(f"model_config_list {{ {model('half', h)} }}")
+    late = tmp_path / "late" / "1"
+    shutil.copytree(saved_models.version("dense", 1), late)
+    (late / "variables" / "variables.index").rename(tmp_path / "index")
+    flags = (f"--model_config_file={config}", "--file_system_poll_wait_seconds=0")
+    with serving(stubs, *flags) as server:
+        shutil.copytree(saved_models.version("half", 124), h / "124")
+        models = model("half", h), model("late", late.parent)
+        waiting = threading.Thread(target=server.reload, args=models)
+        waiting.start()
+        wait_until(lambda: server.states("late") == {} and server.knows("late"), "the reload")
+        (tmp_path / "index").rename(late / "variables" / "variables.index")
+        waiting.join()
+        assert server.version("late") == 1, "a reload looks for what it waits for"
+        assert server.states("half") == {123: "AVAILABLE"}
 
 
 def test_a_guide_s_file_is_taken_as_it_stands(

@@ -273,3 +273,27 @@ def test_labels_on_what_is_not_there_are_published_where_that_is_allowed(
         assert loader.labels == {"m": {"later": 7}}
     finally:
         subject.close()
+
+
+def test_i10_a_failed_version_keeps_the_highest_old_one_until_a_good_one_comes(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.aspire("m", paths(0, 1))
+    wait_until(lambda: loader.routes == {"m": [0, 1]}, "0 and 1")
+    loader.failures[ServableId("m", 7)] = DataLossError("broken")
+    manager.aspire("m", paths(7))
+    wait_until(lambda: states(manager)[7] is State.END, "7 to fail")
+    wait_until(lambda: loader.routes == {"m": [1]}, "0 to leave")
+    manager.aspire("m", paths(8))
+    wait_until(lambda: loader.routes == {"m": [8]}, "8 to take over")
+    assert [] not in [routes["m"] for routes in loader.history[1:]]
+
+
+def test_i11_a_step_back_loads_the_older_version_first(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.aspire("m", paths(1))
+    wait_until(lambda: loader.routes == {"m": [1]}, "1")
+    manager.aspire("m", paths(0))
+    wait_until(lambda: states(manager) == {0: State.AVAILABLE, 1: State.END}, "the step back")
+    assert [] not in [routes["m"] for routes in loader.history[1:]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slipway.lifecycle.source import SourceUnavailableError
-from slipway.lifecycle.version_policy import Latest
+from slipway.lifecycle.version_policy import All, Latest, Specific, VersionPolicy
 from slipway.sources.directory import DirectorySource, version_number
 
 
@@ -16,7 +16,7 @@ def base(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def source_of(base_path: Path, policy: Latest | None = None) -> DirectorySource:
+def source_of(base_path: Path, policy: VersionPolicy | None = None) -> DirectorySource:
     """A source to which a folder is complete when it has no file `unfinished`."""
 
     def reason(folder: Path) -> str | None:
@@ -36,15 +36,16 @@ def settled(source: DirectorySource) -> list[int]:
     [
         ("H1", [], Latest(), []),
         ("H3", ["42", "17"], Latest(), [42]),
+        ("H4", ["42", "17"], All(), [17, 42]),
         ("H5", ["42", "33", "30", "21", "17"], Latest(3), [30, 33, 42]),
         ("H6", ["42", "33", "30"], Latest(), [42]),
-        ("H9", ["1", "02", "3", "5", "8", "13"], Latest(2), [8, 13]),
-        ("H10", ["1", "2.denied", "3", "5.denied"], Latest(9), [1, 3]),
+        ("H7", ["42", "33", "30", "21", "17"], Specific(frozenset({17, 30})), [17, 30]),
+        ("H8", ["42", "33", "30", "21", "17"], Specific(frozenset()), []),
         ("H12", ["20170111173521"], Latest(), [20170111173521]),
     ],
 )
 def test_versions_are_found(
-    base: Path, case: str, children: list[str], policy: Latest, wanted: list[int]
+    base: Path, case: str, children: list[str], policy: VersionPolicy, wanted: list[int]
 ) -> None:
     for child in children:
         (base / child).mkdir()
@@ -57,6 +58,41 @@ def test_h2_a_missing_base_path_says_so_until_it_is_there(tmp_path: Path) -> Non
         source.poll()
     (tmp_path / "later" / "3").mkdir(parents=True)
     assert settled(source) == [3]
+
+
+def test_h7_a_specific_version_may_have_leading_zeros(base: Path) -> None:
+    for child in ("42", "30", "00017"):
+        (base / child).mkdir()
+    source = source_of(base, Specific(frozenset({17, 30, 99})))
+    source.poll()
+    found = source.poll()
+    assert found.wanted == {17: base / "00017", 30: base / "30"}
+    assert found.absent == {99}
+
+
+def test_h9_another_policy_wants_others_of_the_same_folders(base: Path) -> None:
+    for child in ("1", "02", "3", "5", "8", "13"):
+        (base / child).mkdir()
+    source = source_of(base, Latest(2))
+    assert settled(source) == [8, 13]
+    source = source.with_policy(Specific(frozenset({5, 8})))
+    found = source.poll()
+    assert found.wanted == {8: base / "8"}, "what was complete stays so"
+    assert settled(source) == [5, 8]
+    source = source.with_policy(Specific(frozenset({2, 5})))
+    assert settled(source) == [2, 5]
+    assert source.poll().wanted[2] == base / "02"
+
+
+def test_h10_a_folder_that_is_renamed_to_no_number_is_gone(base: Path) -> None:
+    for child in ("1", "2", "3", "5", "8"):
+        (base / child).mkdir()
+    source = source_of(base, All())
+    assert settled(source) == [1, 2, 3, 5, 8]
+    for child in ("2", "5"):
+        (base / child).rename(base / f"{child}.denied")
+    os.rmdir(base / "8")
+    assert sorted(source.poll().wanted) == [1, 3]
 
 
 def test_h11_one_of_several_folders_with_one_number_counts(

@@ -124,3 +124,12 @@ def test_what_is_waited_for_is_said_at_the_second_poll_and_now_and_then(
     source.found = Found({}, {7: "variables/variables.index is missing"})
     watcher.poll()
     assert len(caplog.records) == 2, "it is news again"
+
+
+def test_a_hurried_look_is_at_those_models_alone(source: FakeSource, manager: Manager) -> None:
+    watcher = following(source, manager)
+    source.found = of(1)
+    watcher.hurry(["other"])
+    assert states(manager) == {}
+    watcher.hurry(["m"])
+    wait_until(lambda: states(manager) == {1: State.AVAILABLE}, "the load")

@@ -96,9 +96,12 @@ class ServerCore:
         self._enact(list(configuration.models.values()), configuration.sources)
 
     def poll(self) -> None:
-        """Look for versions that came or went, and make the attempts that are due."""
+        """Look for versions that came or went."""
         self._watcher.poll()
-        self._manager.retry()
+
+    def hurry(self, names: Collection[str]) -> None:
+        """Look for versions of models that somebody waits for, between two polls."""
+        self._watcher.hurry(names)
 
     def is_available(self, names: Collection[str]) -> bool:
         """Return whether each of these models has a version that answers."""

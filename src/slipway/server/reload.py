@@ -88,8 +88,9 @@ class Reloads:
         return min((end for end in ends if end is not None), default=None)
 
     @property
-    def is_idle(self) -> bool:
-        return not self._pending
+    def awaited(self) -> frozenset[str]:
+        """The models that callers wait for."""
+        return frozenset(name for pending in self._pending for name in pending.new)
 
     def close(self) -> None:
         """Answer whoever still waits that nothing will come."""

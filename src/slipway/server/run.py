@@ -80,6 +80,9 @@ class _Server:
         self._is_up = False
         """Whether the models of the start have all been loaded."""
         self._next_poll: float | None = 0.0
+        """When to look at the disk again; None for never."""
+        self._next_hurry = 0.0
+        """When to look for what a reload waits for, if there is one."""
 
     def serve(self) -> None:
         """Return when told to stop."""
@@ -109,24 +112,24 @@ class _Server:
     def _follow_disk(self) -> None:
         self._manager.retry()
         now = time.monotonic()
-        if self._next_poll is not None and now < self._next_poll:
-            return
-        is_awaited = not self._is_up or not self._reloads.is_idle
-        if is_awaited or self._next_poll is not None:
+        if self._next_poll is not None and now >= self._next_poll:
             self._core.poll()
-        interval_s = _HASTE_S if is_awaited else self._config.poll_wait_s
-        self._next_poll = None if interval_s is None else now + interval_s
+            interval_s = self._config.poll_wait_s if self._is_up else _HASTE_S
+            self._next_poll = None if interval_s is None else now + interval_s
+        if now >= self._next_hurry:
+            self._core.hurry(self._reloads.awaited)
+            self._next_hurry = now + _HASTE_S
 
     def _patience_s(self) -> float | None:
         """Return how long nothing has to be done unless there is news."""
+        now = time.monotonic()
         ends = [self._next_poll, self._reloads.next_deadline()]
         if self._file and self._is_up:
             ends.append(self._file.next_look)
-        now = time.monotonic()
+        if self._reloads.awaited:
+            ends.append(self._next_hurry)
         if self._manager.failures():
             ends.append(now + _RETRY_LOOK_S)
-        if not self._reloads.is_idle:
-            ends.append(now + _HASTE_S)
         end = min((at for at in ends if at is not None), default=None)
         return None if end is None else max(0.0, end - now)
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from slipway.lifecycle.manager import Manager
 from slipway.lifecycle.source import Found, Source, SourceUnavailableError
@@ -44,21 +44,27 @@ class Watcher:
 
     def poll(self) -> None:
         """Look at every source once."""
-        waits: list[str] = []
+        self._remind([wait for source in self._sources for wait in self._look(source)])
+
+    def hurry(self, models: Collection[str]) -> None:
+        """Look at the sources of some models between two polls."""
         for source in self._sources:
-            try:
-                found = source.poll()
-            except SourceUnavailableError as error:
-                waits.append(str(error))
-                continue
-            self.found[source.model] = found
-            waits += _waits(source.model, found)
-            if found.wanted:
-                self._had_versions.add(source.model)
-            is_between = found.waiting and not found.wanted
-            if source.model in self._had_versions and not is_between:
-                self._manager.aspire(source.model, found.wanted)
-        self._remind(waits)
+            if source.model in models:
+                self._look(source)
+
+    def _look(self, source: Source) -> list[str]:
+        """Have what a source has aspired; return what it waits for."""
+        try:
+            found = source.poll()
+        except SourceUnavailableError as error:
+            return [str(error)]
+        self.found[source.model] = found
+        if found.wanted:
+            self._had_versions.add(source.model)
+        is_between = found.waiting and not found.wanted
+        if source.model in self._had_versions and not is_between:
+            self._manager.aspire(source.model, found.wanted)
+        return list(_waits(source.model, found))
 
     def _remind(self, waits: Sequence[str]) -> None:
         now = self._clock()
