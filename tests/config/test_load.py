@@ -131,6 +131,12 @@ def test_the_host_may_be_called_localhost() -> None:
     assert config.plane.host == "127.0.0.1"
 
 
+def test_neither_port_is_not_one_port_for_both() -> None:
+    options = ServeOptions(model_base_path="/m", port=0, rest_api_port=0, grpc_socket_path="/run/s")
+    plane = load_serve_config(options, {}).plane
+    assert (plane.grpc_port, plane.rest_port) == (None, None)
+
+
 def test_a_unix_socket_may_stand_in_for_the_port() -> None:
     options = ServeOptions(model_base_path="/m", port=0, grpc_socket_path="/run/s")
     plane = load_serve_config(options, {}).plane

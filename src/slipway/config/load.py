@@ -58,7 +58,7 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
             "At least one of server_options.grpc_port or server_options.grpc_socket_path must be "
             "set. Give --port, --grpc_socket_path or --rest_api_port."
         )
-    if options.port == rest_port:
+    if options.port and options.port == rest_port:
         raise ConfigError(
             f"--port and --rest_api_port are both {rest_port}. gRPC and REST need a port each."
         )
