@@ -1,5 +1,6 @@
 """The installed command, from its flags to its exit status."""
 
+import os
 import re
 import shutil
 import signal
@@ -118,6 +119,24 @@ def test_a_model_that_cannot_be_loaded_ends_the_server_after_its_attempts(
     assert server.log.count("Cannot load {name: m version: 1}") == 3
     last = server.log.splitlines()[-1]
     assert "1 servable(s) did not become available: {{{name: m version: 1} due to error: " in last
+
+
+def test_a_load_that_hangs_does_not_keep_a_server_that_gives_up_from_ending(
+    saved_models: SavedModels, tmp_path: Path
+) -> None:
+    break_version(shutil.copytree(saved_models.version("half", 123), tmp_path / "broken" / "1"))
+    hanging = shutil.copytree(saved_models.version("half", 123), tmp_path / "hanging" / "1")
+    (hanging / "assets.extra").mkdir()
+    os.mkfifo(hanging / "assets.extra" / "tf_serving_warmup_requests")
+    models = "".join(
+        f'config {{ name: "{name}" base_path: "{tmp_path}/{name}" model_platform: "tensorflow" }}'
+        for name in ("broken", "hanging")
+    )
+    (tmp_path / "models.config").write_text(f"model_config_list {{ {models} }}")
+    flags = (f"--model_config_file={tmp_path}/models.config", "--max_num_load_retries=0")
+    with ServeProcess(*flags) as server:
+        assert server.exit_status() == 1
+    assert "due to error: DATA_LOSS" in server.log.splitlines()[-1]
 
 
 def test_versions_come_go_and_break_while_the_server_runs(

@@ -1,7 +1,9 @@
 """Entry point of the command `slipway`."""
 
+import os
 import sys
 from importlib.metadata import version
+from typing import NoReturn
 
 import click
 
@@ -38,7 +40,8 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     # TensorFlow's texts have line breaks and tabs in them.
     print(f"slipway: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(1)
+    # A load that is under way cannot be stopped, and sys.exit would wait for it.
+    os._exit(1)
