@@ -133,5 +133,6 @@ class Function:
 def _versions_hint(path: Path) -> str:
     """Return what to load instead of the folder above a model's versions."""
     found = path.iterdir() if path.is_dir() else iter(())
-    versions = sorted(int(entry.name) for entry in found if entry.name.isdecimal())
-    return f". It holds versions {versions}: load {path / str(versions[-1])}" if versions else ""
+    versions = sorted((int(entry.name), entry) for entry in found if entry.name.isdecimal())
+    numbers = [number for number, _ in versions]
+    return f". It holds versions {numbers}: load {versions[-1][1]}" if versions else ""
