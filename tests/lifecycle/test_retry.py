@@ -15,5 +15,6 @@ def test_an_interval_beyond_the_limit_is_kept() -> None:
     assert Backoff(interval_s=3600).pause_s(9) == 3600
 
 
-def test_no_interval_means_no_pause() -> None:
-    assert Backoff(interval_s=0).pause_s(9) == 0
+def test_without_an_interval_only_the_attempts_that_are_awaited_have_no_pause() -> None:
+    backoff = Backoff(interval_s=0, patience=2)
+    assert [backoff.pause_s(failures) for failures in (1, 2, 3, 4)] == [0, 0, 2, 4]
