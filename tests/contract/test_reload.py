@@ -294,6 +294,18 @@ def test_a_start_with_a_label_on_nothing_fails(h: Path, tmp_path: Path) -> None:
     assert "assign label to version 7 of model half" in process.log
 
 
+def test_a_label_on_nothing_does_not_end_a_server_whose_ports_are_open(
+    stubs: ModuleType, h: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "models.config"
+    config.write_text(f"model_config_list {{ {model('half', h, labels(early=7))} }}")
+    with serving(stubs, f"--model_config_file={config}", "--serve_while_loading") as server:
+        server.process.wait_for("assign label to version 7 of model half")
+        server.process.wait_for("Finished adding/updating models")
+        assert server.error("half", "/labels/early")[0] == 400
+        assert server.version("half") == 123
+
+
 def test_a_new_model_that_cannot_be_loaded_undoes_the_reload(
     server: Server, h: Path, saved_models: SavedModels, tmp_path: Path
 ) -> None:
@@ -336,7 +348,7 @@ def test_a_later_reload_answers_an_earlier_one_that_it_overtakes(
     wait_until(lambda: "Version 1 of servable overtaken" in server.process.log, "the first reload")
     server.reload(model("half", h))
     late.join()
-    assert outcome == [("ABORTED", "Another reload has changed ['overtaken'] since")]
+    assert outcome == [("ABORTED", "A later configuration has changed ['overtaken'] since")]
 
 
 def test_reloads_that_overlap_each_end_and_the_last_one_counts(
@@ -455,6 +467,12 @@ BROKEN: list[Broken] = [
         lambda h: model("half", h, specific(7, 8)),
         "NOT_FOUND",
         "None of the versions [7, 8] of servable half is under its base path",
+    ),
+    (
+        "a path with a NUL character",
+        lambda h: model("half", h) + model("other", f"{h}\\000"),
+        REFUSED,
+        "Model other has a NUL character in its base path",
     ),
     (
         "label to nothing",

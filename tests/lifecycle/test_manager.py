@@ -8,6 +8,7 @@ import pytest
 from slipway.errors import Code, DataLossError
 from slipway.lifecycle.manager import Manager, Wanted
 from slipway.lifecycle.retry import Backoff
+from slipway.lifecycle.states import Failure
 from slipway.servables import ServableId, State, VersionStatus
 from slipway.testing import FakeLoader
 from tests.support.waiting import wait_until
@@ -92,7 +93,8 @@ def test_a_failed_load_is_tried_again_when_its_pause_is_over(
     manager.aspire("m", paths(1))
     # The second pause is twice as long: patience was for one.
     for attempts, (too_soon, due) in enumerate([(9, 10), (29, 30)], start=1):
-        wait_until(lambda: manager.failures() == {servable: attempts}, "the failure")  # noqa: B023
+        failure = {servable: Failure(attempts, Code.DATA_LOSS, "broken")}
+        wait_until(lambda: manager.failures() == failure, "the failure")  # noqa: B023
         assert states(manager) == {1: State.END}
         clock.now = too_soon
         manager.retry()

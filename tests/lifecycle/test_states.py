@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import Code, NotFoundError
-from slipway.lifecycle.states import MOVES, Version
+from slipway.lifecycle.states import MOVES, Failure, Version
 from slipway.servables import ServableId, State, VersionStatus
 
 
@@ -45,7 +45,9 @@ def test_a_version_that_is_tried_again_reports_no_error_while_it_loads() -> None
     subject.begin_load()
     subject.fail_load(NotFoundError("gone"))
     subject.try_again()
-    assert (subject.status, subject.failures) == (VersionStatus(3, State.START), 1)
+    assert subject.status == VersionStatus(3, State.START)
+    assert subject.failure == Failure(1, Code.NOT_FOUND, "gone")
     subject.begin_load()
     subject.finish_load()
-    assert (subject.status, subject.failures) == (VersionStatus(3, State.AVAILABLE), 0)
+    assert subject.status == VersionStatus(3, State.AVAILABLE)
+    assert not subject.failure

@@ -38,7 +38,7 @@ def manager() -> Iterator[Manager]:
 
 def following(source: FakeSource, manager: Manager) -> Watcher:
     watcher = Watcher(manager)
-    watcher.follow([source])
+    watcher.follow([source], {})
     return watcher
 
 
@@ -112,7 +112,7 @@ def test_what_is_waited_for_is_said_at_the_second_poll_and_now_and_then(
 ) -> None:
     now = 0.0
     watcher = Watcher(manager, reminder_s=10, clock=lambda: now)
-    watcher.follow([source])
+    watcher.follow([source], {})
     source.found = Found({}, {7: "variables/variables.index is missing"})
     for now in (0.0, 1.0, 10.9, 11.0, 12.0):  # noqa: B007
         watcher.poll()

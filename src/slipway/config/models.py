@@ -4,6 +4,7 @@ What is refused, and in which words, is TensorFlow Serving's
 (`model_servers/server_core.cc`), save for base paths: those are local folders here.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,6 +104,8 @@ def local_path(name: str, text: str) -> Path:
         raise InvalidArgumentError(
             f"Model {name} has the base path {text}, which is a URL: base paths are local folders"
         )
+    if "\0" in text:
+        raise InvalidArgumentError(f"Model {name} has a NUL character in its base path {text!r}")
     return Path(text)
 
 
@@ -149,7 +152,8 @@ def _check_base_path(model: ModelConfig, model_root: Path | None) -> None:
         raise InvalidArgumentError(
             f"Expected model {model.name} to have an absolute path or URI; got base_path()={path}"
         )
-    if model_root and not path.resolve().is_relative_to(model_root.resolve()):
+    # Unlike Path.resolve, it takes links that lead in a circle.
+    if model_root and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(model_root)):
         raise InvalidArgumentError(
             f"Model {model.name} has the base path {path}, which is outside of the folder that "
             "--model_root allows"

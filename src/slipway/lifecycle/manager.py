@@ -14,7 +14,7 @@ from slipway.lifecycle.labels import effective_labels
 from slipway.lifecycle.loader import Loader
 from slipway.lifecycle.policy import Action, KeepAvailable, Load, Policy
 from slipway.lifecycle.retry import Backoff
-from slipway.lifecycle.states import Version
+from slipway.lifecycle.states import Failure, Version
 from slipway.servables import ServableId, State, VersionStatus
 
 logger = logging.getLogger(__name__)
@@ -119,16 +119,16 @@ class Manager:
         with self._lock:
             return self._statuses()
 
-    def failures(self) -> dict[ServableId, int]:
-        """Return how many loads in a row have failed, of versions that are wanted and have not
-        been loaded since.
+    def failures(self) -> dict[ServableId, Failure]:
+        """Return what loads have failed with, of versions that are wanted and have not been loaded
+        since.
         """
         with self._lock:
             return {
-                version.servable: version.failures
+                version.servable: failure
                 for model in self._models.values()
                 for version in model.versions
-                if version.failures and version.aspired
+                if version.aspired and (failure := version.failure)
             }
 
     def close(self) -> None:

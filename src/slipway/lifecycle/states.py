@@ -7,6 +7,7 @@ START ──> LOADING ──> AVAILABLE ──> UNLOADING ──> END
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,16 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.UNLOADING: frozenset({State.END}),
     State.END: frozenset({State.START}),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What loads of a version came to since the last that did not fail."""
+
+    times: int
+    code: Code
+    message: str
+    """Of the last error, without the folders above the version's."""
 
 
 class Version:
@@ -69,12 +80,20 @@ class Version:
         return VersionSnapshot(self.servable.version, self._state, self.aspired)
 
     @property
-    def status(self) -> VersionStatus:
-        """What the outside is told; the error's text without the folders above the version's."""
-        if self._error is None or self._state is not State.END:
-            return VersionStatus(self.servable.version, self._state)
+    def failure(self) -> Failure | None:
+        """What the last load failed with, also while it is tried again; None once it is loaded."""
+        if self._error is None:
+            return None
         message = str(self._error).replace(f"{self.path.parent}/", "")
-        return VersionStatus(self.servable.version, self._state, Code(self._error.code), message)
+        return Failure(self.failures, Code(self._error.code), message)
+
+    @property
+    def status(self) -> VersionStatus:
+        """What the outside is told."""
+        failure = self.failure
+        if failure is None or self._state is not State.END:
+            return VersionStatus(self.servable.version, self._state)
+        return VersionStatus(self.servable.version, self._state, failure.code, failure.message)
 
     def _move(self, target: State) -> None:
         if target not in MOVES[self._state]:

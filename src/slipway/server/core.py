@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from slipway.config.schema import ModelConfig
 from slipway.errors import FailedPreconditionError, NotFoundError
 from slipway.lifecycle.manager import Manager, Wanted
 from slipway.lifecycle.source import Found, SourceUnavailableError
+from slipway.lifecycle.states import Failure
 from slipway.lifecycle.version_policy import Specific
 from slipway.servables import ServableId, State, VersionStatus
 from slipway.sources.directory import DirectorySource
@@ -58,7 +60,7 @@ class ServerCore:
     def start(self, models: Sequence[ModelConfig]) -> None:
         """Take a first configuration as it stands: `poll` waits for what is not on disk yet."""
         self._manager.configure({model.name: Wanted({}, model.labels) for model in models})
-        self._enact(models, {model.name: self._open_source(model) for model in models})
+        self._enact(models, {model.name: self._open_source(model) for model in models}, {})
 
     def reconfigure(self, models: Sequence[ModelConfig]) -> frozenset[str]:
         """Serve these models from now on; return the names of those that are new.
@@ -80,20 +82,21 @@ class ServerCore:
         self._manager.configure(
             {model.name: Wanted(_ready(found.get(model.name)), model.labels) for model in models}
         )
-        self._enact(models, sources)
+        self._enact(models, sources, found)
         return frozenset(sources.keys() - before.models.keys())
 
     def restore(self, configuration: Configuration) -> None:
         """Go back to a configuration that was in force."""
-        wanted = {}
-        for name, model in configuration.models.items():
-            try:
-                found = configuration.sources[name].poll()
-            except SourceUnavailableError:
-                found = None
-            wanted[name] = Wanted(_ready(found), model.labels)
-        self._manager.configure(wanted)
-        self._enact(list(configuration.models.values()), configuration.sources)
+        found = {}
+        for name, source in configuration.sources.items():
+            # One that cannot say what it has leaves its model as it is.
+            with suppress(SourceUnavailableError):
+                found[name] = source.poll()
+        models = list(configuration.models.values())
+        self._manager.configure(
+            {model.name: Wanted(_ready(found.get(model.name)), model.labels) for model in models}
+        )
+        self._enact(models, configuration.sources, found)
 
     def poll(self) -> None:
         """Look for versions that came or went."""
@@ -116,22 +119,18 @@ class ServerCore:
             for status in versions
         )
 
-    def failed(self, names: Collection[str], attempts: int) -> dict[ServableId, VersionStatus]:
+    def failed(self, names: Collection[str], attempts: int) -> dict[ServableId, Failure]:
         """Return why models do not answer: of each that does not, the highest version that could
         not be loaded in so many attempts.
         """
         statuses = self._manager.statuses()
         failures = self._manager.failures()
-        failed: dict[ServableId, VersionStatus] = {}
+        failed: dict[ServableId, Failure] = {}
         for name in names:
-            versions = statuses.get(name, ())
-            if _available(versions):
-                continue
-            for status in versions:
-                servable = ServableId(name, status.version)
-                if failures.get(servable, 0) >= attempts:
-                    failed[servable] = status
-                    break
+            hopeless = [s for s, f in failures.items() if s.model == name and f.times >= attempts]
+            if hopeless and not _available(statuses.get(name, ())):
+                highest = max(hopeless)
+                failed[highest] = failures[highest]
         return failed
 
     def check_labels(self) -> None:
@@ -142,9 +141,14 @@ class ServerCore:
         for model in self._configuration.models.values():
             self._check_labels(model, None)
 
-    def _enact(self, models: Sequence[ModelConfig], sources: Mapping[str, DirectorySource]) -> None:
+    def _enact(
+        self,
+        models: Sequence[ModelConfig],
+        sources: Mapping[str, DirectorySource],
+        found: Mapping[str, Found],
+    ) -> None:
         self._configuration = Configuration({model.name: model for model in models}, sources)
-        self._watcher.follow(list(sources.values()))
+        self._watcher.follow(list(sources.values()), found)
         self._on_change(models)
 
     def _source_of(self, model: ModelConfig) -> DirectorySource:

@@ -1,5 +1,6 @@
 """Requests for another configuration, and when each is answered."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,8 +15,11 @@ from slipway.errors import (
     UnavailableError,
     UnknownError,
 )
-from slipway.servables import ServableId, VersionStatus
+from slipway.lifecycle.states import Failure
+from slipway.servables import ServableId
 from slipway.server.core import Configuration, ServerCore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +68,9 @@ class Reloads:
         before = self._core.configuration
         try:
             new = self._core.reconfigure(self._read_models(request.config))
-        except ServingError as error:
+        except Exception as error:
+            # Also one that is a mistake of ours: a request must not end the server.
+            logger.warning("A new configuration was refused: %s", error)
             request.outcome.set_exception(error)
             return
         after = self._core.configuration
@@ -75,8 +81,10 @@ class Reloads:
         """Answer the requests that can be answered now."""
         for pending in list(self._pending):
             if error := self._error(pending):
+                logger.warning("A new configuration has failed: %s", error)
                 pending.request.outcome.set_exception(error)
             elif self._core.is_available(pending.new):
+                logger.info("Finished adding/updating models")
                 pending.request.outcome.set_result(None)
             else:
                 continue
@@ -104,7 +112,7 @@ class Reloads:
             name for name in pending.new if configured.get(name) != pending.after.models[name]
         )
         if gone:
-            return AbortedError(f"Another reload has changed {gone} since")
+            return AbortedError(f"A later configuration has changed {gone} since")
         deadline = pending.request.deadline
         is_late = deadline is not None and self._clock() >= deadline
         failed = self._core.failed(pending.new, 1 if is_late else self._attempts)
@@ -127,10 +135,10 @@ def closing() -> UnavailableError:
     return UnavailableError("The server is shutting down")
 
 
-def did_not_become_available(what: str, failed: Mapping[ServableId, VersionStatus]) -> str:
+def did_not_become_available(what: str, failed: Mapping[ServableId, Failure]) -> str:
     """Return TensorFlow Serving's words for failed loads."""
     listed = "".join(
-        f"{{{servable} due to error: {status.code.name}: {status.message}}}, "
-        for servable, status in failed.items()
+        f"{{{servable} due to error: {failure.code.name}: {failure.message}}}, "
+        for servable, failure in failed.items()
     )
     return f"{len(failed)} {what} did not become available: {{{listed}}}"

@@ -9,7 +9,7 @@ from slipway.config.models import read_models
 from slipway.config.schema import ModelConfig, ServeConfig
 from slipway.config.text import write_models
 from slipway.dataplane.native import NativePlane, incomplete_reason
-from slipway.errors import SlipwayError
+from slipway.errors import FailedPreconditionError, SlipwayError
 from slipway.lifecycle.manager import Manager
 from slipway.server.config_file import ConfigFile
 from slipway.server.core import ServerCore
@@ -136,13 +136,13 @@ class _Server:
     def _come_up(self) -> None:
         """Open the ports once all models answer, and no version is on its way.
 
-        Raises ModelUnavailableError when one could not be loaded in all its attempts, unless the
-        ports are open already.
+        Raises ModelUnavailableError when one could not be loaded in all its attempts, and
+        FailedPreconditionError for a label on nothing, unless the ports are open already.
         """
         names = self._core.configuration.models.keys()
         if self._core.is_available(names) and not self._core.is_loading():
             self._is_up = True
-            self._core.check_labels()
+            self._check_labels()
             logger.info("Finished adding/updating models")
             if not self._config.serve_while_loading:
                 self._open()
@@ -150,6 +150,14 @@ class _Server:
         failed = self._core.failed(names, self._attempts)
         if failed and not self._config.serve_while_loading:
             raise ModelUnavailableError(did_not_become_available("servable(s)", failed))
+
+    def _check_labels(self) -> None:
+        try:
+            self._core.check_labels()
+        except FailedPreconditionError as error:
+            if not self._config.serve_while_loading:
+                raise
+            logger.error("%s", error)
 
     def _open(self) -> None:
         addresses = self._plane.start()

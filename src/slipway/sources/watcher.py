@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from slipway.lifecycle.manager import Manager
 from slipway.lifecycle.source import Found, Source, SourceUnavailableError
@@ -35,11 +35,16 @@ class Watcher:
         self._reminded_at: dict[str, float | None] = {}
         """When each thing that is waited for was logged last; None when it is new."""
 
-    def follow(self, sources: Sequence[Source]) -> None:
-        """Look at these sources from now on; what is known of those that stay is kept."""
+    def follow(self, sources: Sequence[Source], found: Mapping[str, Found]) -> None:
+        """Look at these sources from now on.
+
+        What is known of those that stay is kept; `found` is what others had just now.
+        """
         stay = {source.model for source in sources if source in self._sources}
+        self.found = {model: had for model, had in self.found.items() if model in stay}
+        self.found.update(found)
         self._had_versions &= stay
-        self.found = {model: found for model, found in self.found.items() if model in stay}
+        self._had_versions |= {model for model, had in found.items() if had.wanted}
         self._sources = tuple(sources)
 
     def poll(self) -> None:
