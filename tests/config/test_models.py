@@ -7,9 +7,20 @@ from slipway.config.models import read_models
 from slipway.errors import InvalidArgumentError
 
 
-def config(base_path: str) -> dict[str, Any]:
-    model = {"name": "m", "base_path": base_path, "model_platform": "tensorflow"}
+def config(base_path: str, **more: object) -> dict[str, Any]:
+    model = {"name": "m", "base_path": base_path, **(more or {"model_platform": "tensorflow"})}
     return {"model_config_list": {"config": [model]}}
+
+
+@pytest.mark.parametrize(("kind", "number"), [("OTHER", 2), (7, 7)])
+def test_a_model_type_other_than_tensorflow_is_refused(kind: object, number: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"model_type choice {number} not supported"):
+        read_models(config("/models", model_type=kind), None)
+
+
+def test_a_base_path_is_shown_as_it_was_given() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"or URI; got base_path\(\)=$"):
+        read_models(config(""), None)
 
 
 def test_a_base_path_has_no_nul_character() -> None:

@@ -77,6 +77,13 @@ def test_a_version_that_vanishes_right_after_a_reload_is_unloaded(
     wait_until(lambda: states(manager) == {2: State.END}, "the unload")
 
 
+def test_a_model_that_is_to_have_no_version_is_not_waited_for(
+    core: ServerCore, base_path: Path
+) -> None:
+    assert core.reconfigure([ModelConfig("m", base_path)]) == {"m"}
+    assert core.reconfigure([ModelConfig("none", base_path, Specific(frozenset()))]) == frozenset()
+
+
 def refusal(request: ReloadRequest) -> ServingError:
     error = request.outcome.exception(0)
     assert isinstance(error, ServingError)

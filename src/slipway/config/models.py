@@ -76,7 +76,11 @@ def check_models(models: Sequence[ModelConfig], model_root: Path | None = None) 
             raise InvalidArgumentError(
                 f"The model with base path {model.base_path} has no name: give it one"
             )
-        _check_base_path(model, model_root)
+        if model_root and not _is_under(model_root, model.base_path):
+            raise InvalidArgumentError(
+                f"Model {model.name} has the base path {model.base_path}, which is outside of the "
+                "folder that --model_root allows"
+            )
 
 
 def check_platforms(models: Sequence[ModelConfig], before: Mapping[str, ModelConfig]) -> None:
@@ -106,6 +110,10 @@ def local_path(name: str, text: str) -> Path:
         )
     if "\0" in text:
         raise InvalidArgumentError(f"Model {name} has a NUL character in its base path {text!r}")
+    if not Path(text).is_absolute():
+        raise InvalidArgumentError(
+            f"Expected model {name} to have an absolute path or URI; got base_path()={text}"
+        )
     return Path(text)
 
 
@@ -137,24 +145,16 @@ def _platform(name: str, entry: Mapping[str, Any]) -> str:
     )
     if kind and platform:
         raise InvalidArgumentError(f"Illegal setting both {fields.format('and')}")
-    if kind == "OTHER":
-        raise InvalidArgumentError("ModelServerConfig::model_type choice 2 not supported.")
-    if kind:
+    if kind == "TENSORFLOW":
         return PLATFORM
+    if kind:
+        choice = 2 if kind == "OTHER" else kind
+        raise InvalidArgumentError(f"ModelServerConfig::model_type choice {choice} not supported.")
     if not platform:
         raise InvalidArgumentError(f"Illegal setting neither {fields.format('nor')}")
     return str(platform)
 
 
-def _check_base_path(model: ModelConfig, model_root: Path | None) -> None:
-    path = model.base_path
-    if not path.is_absolute():
-        raise InvalidArgumentError(
-            f"Expected model {model.name} to have an absolute path or URI; got base_path()={path}"
-        )
-    # Unlike Path.resolve, it takes links that lead in a circle.
-    if model_root and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(model_root)):
-        raise InvalidArgumentError(
-            f"Model {model.name} has the base path {path}, which is outside of the folder that "
-            "--model_root allows"
-        )
+def _is_under(root: Path, path: Path) -> bool:
+    # Unlike Path.resolve, realpath takes links that lead in a circle.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

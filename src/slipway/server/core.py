@@ -63,7 +63,8 @@ class ServerCore:
         self._enact(models, {model.name: self._open_source(model) for model in models}, {})
 
     def reconfigure(self, models: Sequence[ModelConfig]) -> frozenset[str]:
-        """Serve these models from now on; return the names of those that are new.
+        """Serve these models from now on; return the names of those that are new, save for one
+        that is to have no version.
 
         Does nothing at all when something is wrong: InvalidArgumentError for a platform,
         NotFoundError for a new or changed model that has no version on disk,
@@ -83,7 +84,8 @@ class ServerCore:
             {model.name: Wanted(_ready(found.get(model.name)), model.labels) for model in models}
         )
         self._enact(models, sources, found)
-        return frozenset(sources.keys() - before.models.keys())
+        new = sources.keys() - before.models.keys()
+        return frozenset(name for name in new if found[name].wanted or found[name].waiting)
 
     def restore(self, configuration: Configuration) -> None:
         """Go back to a configuration that was in force."""

@@ -70,7 +70,7 @@ class Reloads:
             new = self._core.reconfigure(self._read_models(request.config))
         except Exception as error:
             # Also one that is a mistake of ours: a request must not end the server.
-            logger.warning("A new configuration was refused: %s", error)
+            logger.warning("A reload is refused: %s", error)
             request.outcome.set_exception(error)
             return
         after = self._core.configuration
@@ -81,7 +81,7 @@ class Reloads:
         """Answer the requests that can be answered now."""
         for pending in list(self._pending):
             if error := self._error(pending):
-                logger.warning("A new configuration has failed: %s", error)
+                logger.warning("A reload ends with %s: %s", error.code.name, error)
                 pending.request.outcome.set_exception(error)
             elif self._core.is_available(pending.new):
                 logger.info("Finished adding/updating models")
