@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway.cli.options import FOREIGN_FLAGS
 from slipway.config.ignored import (
     IGNORED,
     REFUSED,
@@ -15,10 +16,25 @@ from slipway.errors import ConfigError
 COMPATIBILITY = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
 
+def flags_under(*headings: str) -> dict[str, str]:
+    """Return the flags in the tables below these headings, with what is said of each."""
+    rows: list[tuple[str, str]] = []
+    for heading in headings:
+        section = COMPATIBILITY.read_text().split(f"### {heading}\n")[1].split("\n#")[0]
+        rows += re.findall(r"^\| `--(\w+)` \| (.+) \|$", section, re.MULTILINE)
+    assert len(dict(rows)) == len(rows)
+    return dict(rows)
+
+
 def test_the_documentation_lists_each_flag_with_its_reason() -> None:
-    rows = re.findall(r"^\| `--(\w+)` \| (.+) \|$", COMPATIBILITY.read_text(), re.MULTILINE)
-    assert dict(rows) == {**IGNORED, **REFUSED}
-    assert len(rows) == len(IGNORED) + len(REFUSED)
+    assert flags_under("Flags without effect") == IGNORED
+    assert flags_under("Flags that are refused") == REFUSED
+
+
+def test_the_documentation_lists_every_flag_that_has_an_effect() -> None:
+    options = ServeOptions.model_fields.keys() - {FOREIGN_FLAGS}
+    listed = flags_under("Flags of the original", "Flags of Slipway")
+    assert sorted(listed) == sorted([*options, "version"])
 
 
 def test_a_flag_is_either_an_option_or_ignored_or_refused() -> None:
