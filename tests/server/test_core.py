@@ -1,5 +1,6 @@
 """Reloads over a fake loader: folders on disk, and no server."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ def base_path(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def states(manager: Manager) -> dict[int, State]:
-    return {status.version: status.state for status in manager.statuses().get("m", ())}
+def states(manager: Manager, name: str = "m") -> dict[int, State]:
+    return {status.version: status.state for status in manager.statuses().get(name, ())}
 
 
 def test_a_label_may_follow_a_reload_at_once(
@@ -90,9 +91,12 @@ def refusal(request: ReloadRequest) -> ServingError:
     return error
 
 
-def config(base_path: Path) -> dict[str, Any]:
-    model = {"name": "m", "base_path": str(base_path), "model_platform": "tensorflow"}
-    return {"model_config_list": {"config": [model]}}
+def config(base_path: Path, *names: str) -> dict[str, Any]:
+    models = [
+        {"name": name, "base_path": str(base_path), "model_platform": "tensorflow"}
+        for name in names
+    ]
+    return {"model_config_list": {"config": models}}
 
 
 def test_a_failed_reload_says_why_also_while_the_load_is_tried_again(
@@ -100,7 +104,7 @@ def test_a_failed_reload_says_why_also_while_the_load_is_tried_again(
 ) -> None:
     loader.failures[ServableId("m", 2)] = DataLossError("broken")
     reloads = Reloads(core, lambda it: read_models(it, None), attempts=1)
-    request = ReloadRequest(config(base_path), None)
+    request = ReloadRequest(config(base_path, "m"), None)
     loader.gate.clear()
     reloads.begin(request)
     loader.gate.set()
@@ -111,6 +115,34 @@ def test_a_failed_reload_says_why_also_while_the_load_is_tried_again(
     reloads.settle()
     assert refusal(request).code == Code.UNKNOWN
     assert "{name: m version: 2} due to error: DATA_LOSS: broken" in str(refusal(request))
+    assert core.configuration.models == {}
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_reloads_that_build_on_one_another_and_fail_leave_nothing_behind(
+    core: ServerCore,
+    loader: FakeLoader,
+    manager: Manager,
+    base_path: Path,
+    order: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gates = {ServableId(name, 2): threading.Event() for name in order}
+
+    def load(servable: ServableId, _: Path) -> None:
+        gates[servable].wait()
+        raise DataLossError("broken")
+
+    monkeypatch.setattr(loader, "load", load)
+    reloads = Reloads(core, lambda it: read_models(it, None), attempts=1)
+    requests = [ReloadRequest(config(base_path, *names), None) for names in ("a", "ab")]
+    for request in requests:
+        reloads.begin(request)
+    for name in order:
+        gates[ServableId(name, 2)].set()
+        wait_until(lambda: states(manager, name) == {2: State.END}, "the failure")  # noqa: B023
+        reloads.settle()
+    assert [refusal(request).code for request in requests] == [Code.UNKNOWN] * 2
     assert core.configuration.models == {}
 
 

@@ -60,7 +60,8 @@ class ServerCore:
     def start(self, models: Sequence[ModelConfig]) -> None:
         """Take a first configuration as it stands: `poll` waits for what is not on disk yet."""
         self._manager.configure({model.name: Wanted({}, model.labels) for model in models})
-        self._enact(models, {model.name: self._open_source(model) for model in models}, {})
+        sources = {model.name: self._open_source(model) for model in models}
+        self._enact(Configuration({model.name: model for model in models}, sources), {})
 
     def reconfigure(self, models: Sequence[ModelConfig]) -> frozenset[str]:
         """Serve these models from now on; return the names of those that are new, save for one
@@ -83,7 +84,7 @@ class ServerCore:
         self._manager.configure(
             {model.name: Wanted(_ready(found.get(model.name)), model.labels) for model in models}
         )
-        self._enact(models, sources, found)
+        self._enact(Configuration({model.name: model for model in models}, sources), found)
         new = sources.keys() - before.models.keys()
         return frozenset(name for name in new if found[name].wanted or found[name].waiting)
 
@@ -94,11 +95,13 @@ class ServerCore:
             # One that cannot say what it has leaves its model as it is.
             with suppress(SourceUnavailableError):
                 found[name] = source.poll()
-        models = list(configuration.models.values())
         self._manager.configure(
-            {model.name: Wanted(_ready(found.get(model.name)), model.labels) for model in models}
+            {
+                name: Wanted(_ready(found.get(name)), model.labels)
+                for name, model in configuration.models.items()
+            }
         )
-        self._enact(models, configuration.sources, found)
+        self._enact(configuration, found)
 
     def poll(self) -> None:
         """Look for versions that came or went."""
@@ -143,15 +146,10 @@ class ServerCore:
         for model in self._configuration.models.values():
             self._check_labels(model, None)
 
-    def _enact(
-        self,
-        models: Sequence[ModelConfig],
-        sources: Mapping[str, DirectorySource],
-        found: Mapping[str, Found],
-    ) -> None:
-        self._configuration = Configuration({model.name: model for model in models}, sources)
-        self._watcher.follow(list(sources.values()), found)
-        self._on_change(models)
+    def _enact(self, configuration: Configuration, found: Mapping[str, Found]) -> None:
+        self._configuration = configuration
+        self._watcher.follow(list(configuration.sources.values()), found)
+        self._on_change(list(configuration.models.values()))
 
     def _source_of(self, model: ModelConfig) -> DirectorySource:
         """Return the source that a model has, where it stays the same, or a new one."""

@@ -32,13 +32,14 @@ class ReloadRequest:
     outcome: Future[None] = field(default_factory=Future)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Pending:
     """A request that was applied, whose new models do not all answer yet."""
 
     request: ReloadRequest
     new: Collection[str]
     before: Configuration
+    """What is in force again when it fails."""
     after: Configuration
 
 
@@ -121,6 +122,10 @@ class Reloads:
             if self._core.configuration is pending.after:
                 self._core.restore(pending.before)
                 text += " The configuration of before is in force again."
+            # Whoever built on it must not bring it back.
+            for other in self._pending:
+                if other.before is pending.after:
+                    other.before = pending.before
             return UnknownError(text)
         if is_late and not self._core.is_available(pending.new):
             return DeadlineExceededError(
