@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -158,6 +159,17 @@ def test_a_half_copied_model_is_refused(saved_models: SavedModels, tmp_path: Pat
     (tmp_path / "saved_model.pb").write_bytes((source / "saved_model.pb").read_bytes())
     with pytest.raises(NotFoundError, match=r"variables\.index"):
         slipway.load(tmp_path)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    saved_models: SavedModels, tmp_path: Path
+) -> None:
+    shutil.copytree(saved_models.version("dense", 1), tmp_path / "1")
+    index = tmp_path / "1" / "variables" / "variables.index"
+    index.unlink()
+    os.mkfifo(index)
+    with pytest.raises(NotFoundError, match=r"variables\.index is no file"):
+        slipway.load(tmp_path / "1")
 
 
 def test_tags_that_no_graph_has_are_refused(saved_models: SavedModels) -> None:

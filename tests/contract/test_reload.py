@@ -320,6 +320,28 @@ def test_a_new_model_that_cannot_be_loaded_undoes_the_reload(
     assert server.error("half", "/labels/A")[0] == 400
 
 
+def test_a_model_that_is_taken_out_answers_until_the_reload_has_succeeded(
+    server: Server, h: Path, saved_models: SavedModels, tmp_path: Path
+) -> None:
+    broken(saved_models.version("dense", 1), tmp_path / "bad" / "1")
+    server.reload(model("half", h))
+    answers: list[int] = []
+    done = threading.Event()
+
+    def keep_asking() -> None:
+        while not done.is_set():
+            answers.append(server.version("half"))
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    assert server.refusal(model("bad", tmp_path / "bad"))[0] == "UNKNOWN"
+    done.set()
+    asking.join()
+    assert set(answers) == {123}
+    server.reload(model("dense", saved_models.base_path("dense")))
+    wait_until(lambda: server.version("half") == 0, "half to leave")
+
+
 def test_a_reload_waits_no_longer_than_its_caller(
     server: Server, saved_models: SavedModels, tmp_path: Path
 ) -> None:

@@ -167,7 +167,7 @@ def test_a_reload_that_nobody_confirms_changes_nothing(
     ("text", "message"),
     [
         ("model_config_list {", "wanted.config:1:20: "),
-        ('model_config_list { config { name: "x" } }', "Illegal setting neither"),
+        ('model_config_list { config { name: "x" base_path: "/x" } }', "Illegal setting neither"),
         (None, "wanted.config; No such file"),
     ],
 )

@@ -202,19 +202,25 @@ def test_requests_under_way_are_answered_after_sigterm(saved_models: SavedModels
     assert [reply.status for reply in replies] == [200]
 
 
+def test_a_second_signal_ends_the_server_at_once(saved_models: SavedModels) -> None:
+    base_path = saved_models.base_path("loop")
+    with ServeProcess("--model_name=loop", f"--model_base_path={base_path}") as server:
+        server.wait_until_open()
+        with connect(server.rest) as caller:
+            begin_long_run(server, caller)
+            server.signal(signal.SIGTERM)
+            server.wait_for("Draining")
+            server.signal(signal.SIGTERM)
+            assert server.exit_status() == -signal.SIGTERM
+
+
 def test_a_grace_of_nothing_cuts_requests_off(saved_models: SavedModels) -> None:
     base_path = saved_models.base_path("loop")
     flags = ("--model_name=loop", f"--model_base_path={base_path}", "--shutdown_grace_s=0")
     with ServeProcess(*flags) as server:
         server.wait_until_open()
         with connect(server.rest) as caller:
-            body = b'{"inputs": {"turns": 2000000}}'
-            head = (
-                f"POST /v1/models/loop:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
-            )
-            used_before = cpu_ticks(server.pid)
-            caller.sendall(head.encode() + b"\r\n\r\n" + body)
-            wait_until(lambda: cpu_ticks(server.pid) > used_before + 5, "the run to be under way")
+            begin_long_run(server, caller)
             server.signal(signal.SIGTERM)
             assert server.exit_status() == 0
         assert "not answered in time" in server.log
@@ -306,6 +312,15 @@ def cpu_ticks(pid: int) -> int:
     """Return the processor time that a process has used, in clock ticks."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def begin_long_run(server: ServeProcess, caller: socket.socket) -> None:
+    """Return when a run that takes longer than any test is under way."""
+    body = b'{"inputs": {"turns": 2000000}}'
+    head = f"POST /v1/models/loop:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    used_before = cpu_ticks(server.pid)
+    caller.sendall(head.encode() + b"\r\n\r\n" + body)
+    wait_until(lambda: cpu_ticks(server.pid) > used_before + 5, "the run to be under way")
 
 
 def connect(address: str) -> socket.socket:

@@ -100,15 +100,15 @@ impl SavedModel {
 
     /// Waits for the runs under way, then frees the model's memory.
     fn let_go(&self) {
-        let Some(Loaded { servable, gone }) = self.locked().take() else { return };
-        if self.process == process::id() {
-            drop(servable);
-            drop(gone.recv());
-            trim_memory();
-        } else {
-            // The session's threads are the parent's: to wait for them would be for ever.
-            std::mem::forget(servable);
+        if self.process != process::id() {
+            // The session's threads are the parent's: to wait for them would be for ever. So may a
+            // lock be that one of them held.
+            return;
         }
+        let Some(Loaded { servable, gone }) = self.locked().take() else { return };
+        drop(servable);
+        drop(gone.recv());
+        trim_memory();
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<Loaded>> {
@@ -118,7 +118,14 @@ impl SavedModel {
 
 impl Drop for SavedModel {
     fn drop(&mut self) {
-        self.let_go();
+        if self.process == process::id() {
+            let detached = Python::try_attach(|py| py.detach(|| self.let_go()));
+            // The interpreter is ending, and nobody holds its lock.
+            detached.unwrap_or_else(|| self.let_go());
+        } else if let Ok(loaded) = self.loaded.get_mut() {
+            // In a forked child it would wait for the parent's threads.
+            std::mem::forget(loaded.take());
+        }
     }
 }
 

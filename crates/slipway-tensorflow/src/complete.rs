@@ -2,8 +2,8 @@
 //! Whether a SavedModel has been written, or copied, to its end.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use prost::Message;
 use slipway_proto::outline::{BundleEntry, BundleHeader, MetaGraph, SavedModel};
@@ -75,8 +75,14 @@ fn check_variables(path: &Path) -> Result<(), String> {
 }
 
 fn read(path: &Path, file: &str) -> Result<Vec<u8>, String> {
-    fs::read(path.join(file)).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{file} is missing"),
+    let path = path.join(file);
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => format!("{file} is missing"),
         _ => format!("{file} cannot be read: {error}"),
-    })
+    };
+    // Opening a pipe waits for its other end.
+    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
+        return Err(format!("{file} is no file"));
+    }
+    fs::read(&path).map_err(unreadable)
 }

@@ -2,7 +2,7 @@
 //! What a version is asked before it answers requests: those it brings with it, else made-up ones.
 
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,7 +46,12 @@ pub(crate) fn replay(
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::new(Code::Unknown, format!("{} cannot be read: {error}", path.display()))
     };
-    let file = match File::open(&path) {
+    let opened = path.metadata().and_then(|found| match found.is_file() {
+        true => File::open(&path),
+        // Opening a pipe waits for its other end.
+        false => Err(io::Error::other("it is no file")),
+    });
+    let file = match opened {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(false);

@@ -12,7 +12,6 @@ from slipway.config.channel_arguments import parse_channel_arguments
 from slipway.config.ignored import IGNORED, REFUSED, explanation
 from slipway.config.load import load_serve_config
 from slipway.config.options import ServeOptions
-from slipway.config.schema import ServeConfig
 from slipway.dataplane.native import runtime_version
 from slipway.errors import RuntimeNotFoundError
 from slipway.server.run import run
@@ -42,19 +41,16 @@ def serve(options: ServeOptions) -> None:
     """
     configure_logging()
     config = load_serve_config(options, os.environ)
-    _warn(config)
+    _warn_of_open_host(config.plane.host)
     _warn_of_what_has_no_effect(options)
     run(config)
 
 
-def _warn(config: ServeConfig) -> None:
-    host = config.plane.host
+def _warn_of_open_host(host: str) -> None:
     if not host.startswith("127.") and host != "::1":
         logger.warning(
             "Listening on %s without TLS: whoever can reach this address can use the models", host
         )
-    if logged := [model.name for model in config.models if model.logging is not None]:
-        logger.warning("Requests are not logged yet: logging_config of %s has no effect", logged)
 
 
 def _warn_of_what_has_no_effect(options: ServeOptions) -> None:

@@ -171,11 +171,11 @@ class Manager:
             internal = InternalError("loading failed for a reason in the server itself")
             self._settle(version, partial(self._fail, version, internal))
         else:
-            self._settle(version, version.finish_load)
             seconds = self._clock() - begin
             logger.info(
                 "Successfully loaded servable version %s in %.2f s", version.servable, seconds
             )
+            self._settle(version, version.finish_load)
 
     def _fail(self, version: Version, error: ServingError) -> None:
         version.fail_load(error)

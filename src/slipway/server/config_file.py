@@ -41,6 +41,8 @@ class ConfigFile:
             models = read_models(config, self._model_root)
             if {model.name: model for model in models} != self._core.configuration.models:
                 self._core.reconfigure(models)
+                # Nobody waits for the new models to answer.
+                self._core.let_go()
                 logger.info("Finished adding/updating models of %s", self._path)
         except SlipwayError as error:
             complaint = str(error)

@@ -51,6 +51,8 @@ class ServerCore:
         self._pause = pause
         self._watcher = Watcher(manager)
         self._configuration = Configuration()
+        self._leaving: dict[str, ModelConfig] = {}
+        """Models that are no more in the configuration, and answer still."""
 
     @property
     def configuration(self) -> Configuration:
@@ -65,7 +67,7 @@ class ServerCore:
 
     def reconfigure(self, models: Sequence[ModelConfig]) -> frozenset[str]:
         """Serve these models from now on; return the names of those that are new, save for one
-        that is to have no version.
+        that is to have no version. Models that are taken out go on answering until `let_go`.
 
         Does nothing at all when something is wrong: InvalidArgumentError for a platform,
         NotFoundError for a new or changed model that has no version on disk,
@@ -81,15 +83,26 @@ class ServerCore:
             if model.name in found:
                 _check_found(model, found[model.name])
             self._check_labels(model, found.get(model.name))
-        self._manager.configure(
-            {model.name: Wanted(_ready(found.get(model.name)), model.labels) for model in models}
-        )
+        wanted = {m.name: Wanted(_ready(found.get(m.name)), m.labels) for m in models}
+        self._leaving = {
+            name: model
+            for name, model in {**self._leaving, **before.models}.items()
+            if name not in wanted
+        }
+        self._manager.configure(wanted | _as_they_are(self._leaving))
         self._enact(Configuration({model.name: model for model in models}, sources), found)
         new = sources.keys() - before.models.keys()
         return frozenset(name for name in new if found[name].wanted or found[name].waiting)
 
+    def let_go(self) -> None:
+        """Unload the models that `reconfigure` has taken out."""
+        if self._leaving:
+            self._leaving = {}
+            self._manager.configure(_as_they_are(self._configuration.models))
+
     def restore(self, configuration: Configuration) -> None:
         """Go back to a configuration that was in force."""
+        self._leaving = {}
         found = {}
         for name, source in configuration.sources.items():
             # One that cannot say what it has leaves its model as it is.
@@ -188,6 +201,10 @@ class ServerCore:
 
 def _available(versions: Sequence[VersionStatus]) -> frozenset[int]:
     return frozenset(status.version for status in versions if status.state is State.AVAILABLE)
+
+
+def _as_they_are(models: Mapping[str, ModelConfig]) -> dict[str, Wanted]:
+    return {name: Wanted(None, model.labels) for name, model in models.items()}
 
 
 def _ready(found: Found | None) -> Mapping[int, Path] | None:

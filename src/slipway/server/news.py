@@ -66,7 +66,12 @@ class News:
         return taken
 
     def close(self) -> None:
-        """Refuse configurations from now on, also those that nobody has taken."""
+        """Refuse configurations from now on, also those that nobody has taken.
+
+        Another signal ends the process at once.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
         with self._closing:
             self._is_closed = True
         self.wait(0)

@@ -90,6 +90,9 @@ class Reloads:
             else:
                 continue
             self._pending.remove(pending)
+        if not self._pending:
+            # Until then a reload may fail, and what it takes out be wanted again.
+            self._core.let_go()
 
     def next_deadline(self) -> float | None:
         """Return when `settle` has to be called at the latest; None when nobody waits till then."""

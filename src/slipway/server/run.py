@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Sequence
 from typing import NoReturn
 
 from slipway.config.models import read_models
@@ -61,7 +62,7 @@ class _Server:
             self._manager,
             _open_source,
             allow_unavailable_labels=config.allow_unavailable_labels,
-            on_change=lambda models: self._plane.describe(write_models(models)),
+            on_change=self._describe,
         )
         self._attempts = config.backoff.patience + 1
         self._reloads = Reloads(
@@ -158,6 +159,13 @@ class _Server:
             if not self._config.serve_while_loading:
                 raise
             logger.error("%s", error)
+
+    def _describe(self, models: Sequence[ModelConfig]) -> None:
+        self._plane.describe(write_models(models))
+        if logged := [model.name for model in models if model.logging is not None]:
+            logger.warning(
+                "Requests are not logged yet: logging_config of %s has no effect", logged
+            )
 
     def _open(self) -> None:
         addresses = self._plane.start()
