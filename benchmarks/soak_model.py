@@ -24,9 +24,9 @@ TURNS = tf.TensorSpec([], tf.int32, "turns")
 class Soaked(tf.Module):
     """y = x / 2 + number, in three ways."""
 
-    def __init__(self, text: Path) -> None:
+    def __init__(self, text: Path, side: int = SIDE) -> None:
         super().__init__()
-        self.ones = tf.Variable(tf.ones([SIDE, SIDE]))
+        self.ones = tf.Variable(tf.ones([side, side]))
         self.asset = tf.saved_model.Asset(str(text))
         lines = tf.lookup.TextFileInitializer(
             self.asset, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER,
@@ -48,9 +48,9 @@ class Soaked(tf.Module):
     @tf.function(input_signature=[X, TURNS])
     def long(self, x: tf.Tensor, turns: tf.Tensor) -> dict[str, tf.Tensor]:
         """Multiply with the variable as often as asked."""
-        row = tf.ones([1, SIDE])
+        row = tf.ones([1, self.ones.shape[0]])
         for _ in tf.range(turns):
-            row = row @ self.ones / SIDE
+            row = row @ self.ones / self.ones.shape[0]
         return {"y": x / 2 + self.number() * row[0, 0]}
 
     def number(self) -> tf.Tensor:
@@ -58,15 +58,15 @@ class Soaked(tf.Module):
         return tf.strings.to_number(self.table.lookup(tf.constant(0, tf.int64)))
 
 
-def main(folder: Path) -> None:
+def export_numbered(folder: Path, side: int = SIDE) -> None:
     """Export the model with the number 0."""
     with tempfile.TemporaryDirectory() as scratch:
         text = Path(scratch) / NUMBER.name
         text.write_text("0")
-        module = Soaked(text)
+        module = Soaked(text, side)
         signatures = {HALF: module.half, WEIGH: module.weigh, LONG: module.long}
         tf.saved_model.save(module, str(folder), signatures)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    export_numbered(Path(sys.argv[1]))
