@@ -39,6 +39,8 @@ class VersionSnapshot:
     number: int
     state: State
     aspired: bool
+    held: bool = False
+    """A label points to it that waits for another version."""
 
     @property
     def is_ready(self) -> bool:

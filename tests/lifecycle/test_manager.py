@@ -1,6 +1,7 @@
 """The manager over a fake loader: no server, no disk, no TensorFlow."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -264,6 +265,106 @@ def test_a_label_moves_when_its_version_answers(loader: FakeLoader, manager: Man
     loader.gate.set()
     wait_until(lambda: loader.labels == {"m": {"stable": 2, "canary": 2}}, "the label to move")
     assert loader.routes == {"m": [1, 2]}
+
+
+def test_several_versions_from_another_folder_take_over_without_a_gap(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.aspire("m", paths(1, 2))
+    wait_until(lambda: loader.routes == {"m": [1, 2]}, "the loads")
+    loader.gate.clear()
+    elsewhere = {number: Path(f"/elsewhere/{number}") for number in (1, 2)}
+    manager.aspire("m", elsewhere)
+    assert states(manager) == {1: State.AVAILABLE, 2: State.AVAILABLE}
+    loader.gate.set()
+    wait_until(lambda: loader.paths == {"m": elsewhere}, "the switch")
+    both = loader.history.index({"m": [1, 2]})
+    assert loader.history[both:] == [{"m": [1, 2]}]
+
+
+def test_a_label_never_points_at_nothing_while_its_version_loads(
+    loader: FakeLoader, manager: Manager
+) -> None:
+    manager.configure({"m": Wanted(paths(1, 2), {"stable": 1})})
+    wait_until(lambda: loader.routes == {"m": [1, 2]}, "the loads")
+    loader.gate.clear()
+    manager.configure({"m": Wanted(paths(2, 3), {"stable": 3})})
+    assert loader.labels == {"m": {"stable": 1}}
+    assert loader.routes == {"m": [1, 2]}
+    loader.gate.set()
+    wait_until(lambda: loader.routes == {"m": [2, 3]}, "the old version to leave")
+    assert loader.labels == {"m": {"stable": 3}}
+
+
+def test_a_load_that_is_taken_back_never_answers(
+    loader: FakeLoader, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering: set[Path] = set()
+    publish = loader.publish
+
+    def remember(
+        routes: Mapping[str, Mapping[int, Path]],
+        labels: Mapping[str, Mapping[str, int]],
+        statuses: Mapping[str, Sequence[VersionStatus]],
+    ) -> None:
+        answering.update(path for versions in routes.values() for path in versions.values())
+        publish(routes, labels, statuses)
+
+    monkeypatch.setattr(loader, "publish", remember)
+    manager.configure({"m": Wanted(paths(1))})
+    wait_until(lambda: loader.routes == {"m": [1]}, "the load")
+    loader.gate.clear()
+    manager.aspire("m", paths(2))
+    manager.configure({})
+    elsewhere = {2: Path("/elsewhere/2")}
+    manager.configure({"m": Wanted(elsewhere)})
+    loader.gate.set()
+    wait_until(lambda: loader.calls.count(unload(2)) == 1, "the first load to be undone")
+    wait_until(lambda: loader.paths == {"m": elsewhere}, "the second load")
+    assert answering == {*paths(1).values(), *elsewhere.values()}
+
+
+def test_a_load_that_was_cancelled_says_so(loader: FakeLoader, manager: Manager) -> None:
+    manager.aspire("m", paths(1))
+    wait_until(lambda: loader.routes == {"m": [1]}, "the load")
+    loader.gate.clear()
+    manager.aspire("m", paths(1, 2))
+    manager.aspire("m", paths(1))
+    loader.gate.set()
+    wait_until(lambda: states(manager) == {1: State.AVAILABLE, 2: State.END}, "the end")
+    assert manager.statuses()["m"][0] == VersionStatus(
+        2, State.END, Code.CANCELLED, "Loading of servable cancelled"
+    )
+    assert [2] not in [versions for routes in loader.history for versions in routes.values()]
+
+
+def test_of_two_folders_of_a_number_the_wanted_one_is_reported(
+    loader: FakeLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = {1: Path("/elsewhere/1")}
+    gate = threading.Event()
+    load = loader.load
+
+    def fail_elsewhere(servable: ServableId, path: Path) -> None:
+        if path not in elsewhere.values():
+            return load(servable, path)
+        gate.wait()
+        raise DataLossError("broken")
+
+    monkeypatch.setattr(loader, "load", fail_elsewhere)
+    loader.gate.clear()
+    # While one thread loads, the other does what it is given in turn.
+    subject = Manager(loader, load_threads=2)
+    try:
+        for versions in (paths(1), elsewhere, paths(1)):
+            subject.aspire("m", versions)
+        subject.aspire("n", elsewhere)
+        gate.set()
+        wait_until(lambda: states(subject, "n") == {1: State.END}, "the failures")
+        assert states(subject) == {1: State.LOADING}
+    finally:
+        loader.gate.set()
+        subject.close()
 
 
 def test_labels_on_what_is_not_there_are_published_where_that_is_allowed(

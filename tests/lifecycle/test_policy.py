@@ -15,9 +15,11 @@ STATES = {
 
 
 def versions(text: str) -> list[VersionSnapshot]:
-    """Read `1 ready unaspired, 2 new`: a version is aspired unless it says otherwise."""
+    """Read `1 ready unaspired, 2 new, 3 ready unaspired held`: a version is aspired unless it says
+    otherwise.
+    """
     return [
-        VersionSnapshot(int(number), STATES[state], aspired=not rest)
+        VersionSnapshot(int(number), STATES[state], aspired=not rest, held="held" in rest)
         for number, state, *rest in (part.split() for part in text.split(","))
     ]
 
@@ -42,6 +44,36 @@ def test_next_action(case: str, given: str, action: Action | None) -> None:
 
 def test_keeps_last_ready_version_while_its_successor_loads() -> None:
     assert KeepAvailable().next_action(versions("1 ready u, 2 loading")) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "action"),
+    [
+        ("1 ready u, 2 ready u, 1 loading, 2 loading", None),
+        ("1 ready u, 2 ready u, 1 ended, 2 ready", Unload(2)),
+        ("1 ready u, 2 ready u, 1 ready, 2 loading", Unload(1)),
+        ("1 ready u, 2 ready u, 3 ready u, 2 new", Unload(1)),
+    ],
+)
+def test_a_number_answers_until_it_does_from_its_other_folder(
+    given: str, action: Action | None
+) -> None:
+    assert KeepAvailable().next_action(versions(given)) == action
+
+
+@pytest.mark.parametrize(
+    ("given", "action"),
+    [
+        ("1 ready u held, 2 ready u, 3 loading", Unload(2)),
+        ("1 ready u held, 2 ready, 3 loading", None),
+        ("1 ready u, 2 ready, 3 loading", Unload(1)),
+        ("1 ready u held", Unload(1)),
+    ],
+)
+def test_what_a_label_points_to_answers_until_the_label_moves(
+    given: str, action: Action | None
+) -> None:
+    assert KeepAvailable().next_action(versions(given)) == action
 
 
 def test_nothing_known_needs_nothing() -> None:

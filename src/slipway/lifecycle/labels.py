@@ -3,6 +3,19 @@
 from collections.abc import Collection, Mapping
 
 
+def held_versions(
+    wanted: Mapping[str, int], effective: Mapping[str, int], available: Collection[int]
+) -> frozenset[int]:
+    """Return the versions that labels mean to requests while what they are wanted for is not
+    `available`.
+    """
+    return frozenset(
+        effective[label]
+        for label, version in wanted.items()
+        if label in effective and version not in available
+    )
+
+
 def effective_labels(
     wanted: Mapping[str, int],
     before: Mapping[str, int],

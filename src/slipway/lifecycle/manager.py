@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from slipway.errors import InternalError, ServingError
-from slipway.lifecycle.labels import effective_labels
+from slipway.lifecycle.labels import effective_labels, held_versions
 from slipway.lifecycle.loader import Loader
 from slipway.lifecycle.policy import Action, KeepAvailable, Load, Policy
 from slipway.lifecycle.retry import Backoff
 from slipway.lifecycle.states import Failure, Version
-from slipway.servables import ServableId, State, VersionStatus
+from slipway.servables import ServableId, State, VersionSnapshot, VersionStatus
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,15 @@ class Manager:
             logger.info(
                 "Successfully loaded servable version %s in %.2f s", version.servable, seconds
             )
-            self._settle(version, version.finish_load)
+            self._settle(version, partial(self._loaded, version))
+
+    def _loaded(self, version: Version) -> None:
+        if version.aspired:
+            version.finish_load()
+            return
+        # Taken back before anybody could ask for it: it must not answer now.
+        version.give_up_load()
+        self._unload_workers.submit(self._do, self._unload, version)
 
     def _fail(self, version: Version, error: ServingError) -> None:
         version.fail_load(error)
@@ -243,7 +251,7 @@ class _Model:
             number = version.servable.version
             stays = wanted.get(number) == version.path
             is_over = version.state is State.END and not (version.aspired and stays)
-            version.aspired = stays
+            version.aspired = stays and not is_over
             # Wanted again, or from elsewhere: it begins a new life below.
             if is_over and number in wanted:
                 self.versions.remove(version)
@@ -260,13 +268,18 @@ class _Model:
 
     def act_by(self, policy: Policy) -> Iterator[Version]:
         """Begin what the policy wants done, and yield each version that something is done about."""
-        while action := policy.next_action([version.snapshot for version in self.versions]):
+        while action := policy.next_action(self._snapshots):
             version = self._subject(action)
             if isinstance(action, Load):
                 version.begin_load()
             else:
                 version.begin_unload()
             yield version
+
+    @property
+    def _snapshots(self) -> list[VersionSnapshot]:
+        held = held_versions(self.labels, self.effective_labels, self.routes)
+        return [version.snapshot(held) for version in self.versions]
 
     def _subject(self, action: Action) -> Version:
         to_load = isinstance(action, Load)
@@ -287,10 +300,9 @@ class _Model:
 
     @property
     def statuses(self) -> list[VersionStatus]:
-        """The status of each number, the highest first: of two, that of the one that answers."""
-        by_number: dict[int, Version] = {}
-        for version in self.versions:
-            other = by_number.get(version.servable.version)
-            if other is None or other.state is not State.AVAILABLE or version.snapshot.is_ready:
-                by_number[version.servable.version] = version
+        """The status of each number, the highest first: of two, that of the one that answers, or
+        else of the one that is wanted.
+        """
+        by_rank = sorted(self.versions, key=lambda v: (v.state is State.AVAILABLE, v.aspired))
+        by_number = {version.servable.version: version for version in by_rank}
         return [by_number[number].status for number in sorted(by_number, reverse=True)]

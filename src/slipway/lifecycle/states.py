@@ -3,20 +3,22 @@
   ┌────────────────── tried again ──────────────────┐
   v                                                 │
 START ──> LOADING ──> AVAILABLE ──> UNLOADING ──> END
-             └──────────── with an error ──────────^
+             │ │                        ^           ^
+             │ └─── wanted no more ─────┘           │
+             └───────────── with an error ──────────┘
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from slipway.errors import Code, ServingError
+from slipway.errors import CancelledError, Code, ServingError
 from slipway.servables import ServableId, State, VersionSnapshot, VersionStatus
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.START: frozenset({State.LOADING}),
-    State.LOADING: frozenset({State.AVAILABLE, State.END}),
+    State.LOADING: frozenset({State.AVAILABLE, State.UNLOADING, State.END}),
     State.AVAILABLE: frozenset({State.UNLOADING}),
     State.UNLOADING: frozenset({State.END}),
     State.END: frozenset({State.START}),
@@ -61,6 +63,11 @@ class Version:
         self._error = error
         self.failures += 1
 
+    def give_up_load(self) -> None:
+        """Be unloaded without having answered: nobody wanted it any more when it was loaded."""
+        self._move(State.UNLOADING)
+        self._error = CancelledError("Loading of servable cancelled")
+
     def begin_unload(self) -> None:
         self._move(State.UNLOADING)
 
@@ -75,9 +82,10 @@ class Version:
     def state(self) -> State:
         return self._state
 
-    @property
-    def snapshot(self) -> VersionSnapshot:
-        return VersionSnapshot(self.servable.version, self._state, self.aspired)
+    def snapshot(self, held: Collection[int] = ()) -> VersionSnapshot:
+        """What a policy sees; `held` are the versions that labels hold."""
+        number = self.servable.version
+        return VersionSnapshot(number, self._state, self.aspired, number in held)
 
     @property
     def failure(self) -> Failure | None:
