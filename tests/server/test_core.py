@@ -146,6 +146,22 @@ def test_reloads_that_build_on_one_another_and_fail_leave_nothing_behind(
     assert core.configuration.models == {}
 
 
+def test_what_a_caller_was_told_is_not_in_force_does_not_come_back(
+    core: ServerCore, loader: FakeLoader, manager: Manager, base_path: Path
+) -> None:
+    loader.gate.clear()
+    loader.failures[ServableId("b", 2)] = DataLossError("broken")
+    reloads = Reloads(core, lambda it: read_models(it, None), attempts=1)
+    overtaken, broken = (ReloadRequest(config(base_path, name), None) for name in "ab")
+    reloads.begin(overtaken)
+    reloads.begin(broken)
+    loader.gate.set()
+    wait_until(lambda: states(manager, "b") == {2: State.END}, "the failure")
+    reloads.settle()
+    assert [refusal(it).code for it in (overtaken, broken)] == [Code.ABORTED, Code.UNKNOWN]
+    assert core.configuration.models == {}
+
+
 def test_a_mistake_in_the_server_is_the_answer_to_its_request_alone(core: ServerCore) -> None:
     def read(_: object) -> list[ModelConfig]:
         raise ValueError("a mistake")

@@ -84,6 +84,8 @@ class Reloads:
             if error := self._error(pending):
                 logger.warning("A reload ends with %s: %s", error.code.name, error)
                 pending.request.outcome.set_exception(error)
+                if not isinstance(error, DeadlineExceededError):
+                    self._skip(pending)
             elif self._core.is_available(pending.new):
                 logger.info("Finished adding/updating models")
                 pending.request.outcome.set_result(None)
@@ -110,6 +112,12 @@ class Reloads:
             pending.request.outcome.set_exception(closing())
         self._pending.clear()
 
+    def _skip(self, refused: _Pending) -> None:
+        """Have nobody go back to a configuration whose caller was told that it is not in force."""
+        for pending in self._pending:
+            if pending.before is refused.after:
+                pending.before = refused.before
+
     def _error(self, pending: _Pending) -> ServingError | None:
         configured = self._core.configuration.models
         gone = sorted(
@@ -125,10 +133,6 @@ class Reloads:
             if self._core.configuration is pending.after:
                 self._core.restore(pending.before)
                 text += " The configuration of before is in force again."
-            # Whoever built on it must not bring it back.
-            for other in self._pending:
-                if other.before is pending.after:
-                    other.before = pending.before
             return UnknownError(text)
         if is_late and not self._core.is_available(pending.new):
             return DeadlineExceededError(
