@@ -4,7 +4,7 @@ PYTHON ?= python3
 # A C++ gRPC server to measure against, where its source lies beside the checkout.
 FLOOR ?= $(wildcard ../shared/native_floor)
 
-.PHONY: build demo test check format bench soak wheel clean
+.PHONY: build demo test check format bench soak reconfigure wheel clean
 
 build: .venv/installed
 	scripts/build
@@ -33,6 +33,9 @@ bench: build
 
 soak: build
 	.venv/bin/python benchmarks/soak.py --seconds=180
+
+reconfigure: build
+	.venv/bin/python benchmarks/reconfigure.py
 
 wheel: .venv/installed
 	.venv/bin/maturin build --release --locked --out target/wheels

@@ -10,6 +10,7 @@ failed, or when the states that are reported were not the true ones. Linux only.
 """
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -81,7 +83,7 @@ def run(stack: ExitStack, folder: Path, seconds: float, seed: int) -> bool:
     for thread in asking:
         thread.start()
     begin = time.monotonic()
-    footprints = go_on(changes, server, seconds, Random(f"{seed} pauses"))
+    footprints, highest_mib = go_on(changes, server, seconds, Random(f"{seed} pauses"))
     stopped.set()
     for thread in asking:
         thread.join()
@@ -101,7 +103,7 @@ def run(stack: ExitStack, folder: Path, seconds: float, seed: int) -> bool:
         f"{sum(map(len, problems.values()))} violations."
     )
     tables = [
-        change_table(changes), request_table(records), memory_table(footprints),
+        change_table(changes), request_table(records), memory_table(footprints, highest_mib),
         problem_table(problems),
     ]  # fmt: skip
     print("\n\n".join([summary, *tables]))
@@ -117,8 +119,12 @@ def serve(ports: Sequence[int], config: Path) -> list[str | Path]:
     ]  # fmt: skip
 
 
-def go_on(changes: Changes, server: Server, seconds: float, random: Random) -> dict[str, Footprint]:
-    """Change and change; return what the server held whenever it served what it served first."""
+def go_on(
+    changes: Changes, server: Server, seconds: float, random: Random
+) -> tuple[dict[str, Footprint], float]:
+    """Change and change; return what the server held whenever it served what it served first, and
+    the most that was resident at any time, in MiB.
+    """
     pid = server.process.pid
     footprints = {"start": footprint(pid, LOOKS)}
     begin = time.monotonic()
@@ -131,7 +137,9 @@ def go_on(changes: Changes, server: Server, seconds: float, random: Random) -> d
             time.sleep(max(0.0, next_at - time.monotonic()))
         changes.go_home()
         footprints[when] = footprint(pid, LOOKS)
-    return footprints
+    status = Path(f"/proc/{pid}/status").read_text()
+    [highest_kib] = re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return footprints, int(highest_kib) / 1024
 
 
 def complaints(
@@ -192,8 +200,8 @@ def _requests(
     ]
 
 
-def memory_table(footprints: Mapping[str, Footprint]) -> str:
-    """Return what the server held while it served what it served first."""
+def memory_table(footprints: Mapping[str, Footprint], highest_mib: float) -> str:
+    """Return what the server held while it served what it served first, and at most."""
     rows = [
         [
             when, f"{held.resident_mib:.0f}", f"{held.anonymous_mib:.0f}", str(held.threads),
@@ -201,12 +209,15 @@ def memory_table(footprints: Mapping[str, Footprint]) -> str:
         ]
         for when, held in footprints.items()
     ]  # fmt: skip
+    rows.append(["most ever", f"{highest_mib:.0f}", "", "", ""])
     return table(["memory at", "RSS, MiB", "anonymous", "threads", "descriptors"], rows)
 
 
 def problem_table(problems: Mapping[str, Sequence[str]]) -> str:
     """Return how often what went wrong."""
-    return table(["violations", ""], [[name, str(len(found))] for name, found in problems.items()])
+    return table(
+        ["violations", "number"], [[name, str(len(found))] for name, found in problems.items()]
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -94,7 +95,7 @@ class Changes:
         """How long each call or wait took, by kind."""
         self._folders = folders
         self._client = client
-        self._lookers = lookers
+        self._lookers = cycle(lookers.items())
         self._ledger = ledger
         self._random = random
         self._planner = Planner(random)
@@ -168,8 +169,9 @@ class Changes:
             if folder != {origin} and is_sound(self._plan, disk):
                 self._ledger.changes(truth(self._plan, disk))
                 self._is_settled = False
+                begin = time.monotonic()
                 self._folders.toggle(origin)
-                self.took_s["folders that came or went"].append(0)
+                self.took_s["folders that came or went"].append(time.monotonic() - begin)
                 return
 
     def go_home(self) -> None:
@@ -256,7 +258,7 @@ class Changes:
         return wrong or [text for model in SIDES for text in self._wrong_answers(model, wanted)]
 
     def _wrong_states(self, model: str, wanted: Truth) -> list[str]:
-        record = status(*self._looker(), model)
+        record = status(*next(self._lookers), model)
         if record.code not in {"", NOT_FOUND}:
             return [f"status of {model}: {record.code}: {record.error}"]
         states = record.states or {}
@@ -275,13 +277,10 @@ class Changes:
         ]
         wrong = []
         for topic in topics:
-            record = predict(*self._looker(), topic)
+            record = predict(*next(self._lookers), topic)
             right = wanted.answer(topic)
             code = INVALID_ARGUMENT if topic.label else NOT_FOUND
             if record.answered != right or record.code != ("" if right else code):
                 came = record.answered or f"{record.code}: {record.error}"
                 wrong.append(f"{topic} is answered by {came}, not {right}")
         return wrong
-
-    def _looker(self) -> tuple[str, Caller]:
-        return self._random.choice(list(self._lookers.items()))
