@@ -8,12 +8,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from slipway.errors import DeadlineExceededError
 from slipway.server.reload import ReloadRequest, closing
 
 logger = logging.getLogger(__name__)
 
 _MARGIN_S = 0.5
 """How long before its deadline a caller is answered, at most: the answer has to travel."""
+_LONGEST_WAIT_S = 3600.0
+"""Of a caller without a deadline, who may have gone long since: his thread waits for him."""
 
 
 class News:
@@ -41,15 +44,17 @@ class News:
 
         Raises the ServingError that it is.
         """
-        deadline = None
-        if deadline_s is not None:
-            deadline = time.monotonic() + deadline_s - min(_MARGIN_S, deadline_s / 10)
+        wait_s = _LONGEST_WAIT_S if deadline_s is None else min(deadline_s, _LONGEST_WAIT_S)
+        deadline = time.monotonic() + wait_s - min(_MARGIN_S, wait_s / 10)
         request = ReloadRequest(config, deadline)
         with self._closing:
             if self._is_closed:
                 raise closing()
             self._queue.put(request)
-        request.outcome.result()
+        try:
+            request.outcome.result(wait_s)
+        except TimeoutError as error:
+            raise DeadlineExceededError("The server is busy with its disk") from error
 
     def wait(self, timeout_s: float | None) -> None:
         """Return when there is news, or after `timeout_s`."""
