@@ -149,6 +149,7 @@ def test_health_follows_what_is_available(saved_models: SavedModels) -> None:
         assert (status(""), status("half")) == ("NOT_SERVING", "NOT_SERVING")
         plane.publish({"half": {123: path}}, {}, {})
         assert (status(""), status("half")) == ("SERVING", "SERVING")
+        assert (status("ModelService"), status("PredictionService")) == ("SERVING", "SERVING")
         plane.publish({}, {}, {})
         assert status("") == "SERVING"
         assert refusal(lambda: status("half"))[0] == "NOT_FOUND"

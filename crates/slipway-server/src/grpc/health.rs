@@ -19,6 +19,8 @@ use tonic::{async_trait, Request, Response, Status};
 
 /// The whole server, by gRPC's convention.
 const SERVER: &str = "";
+/// Names that the original has for the whole server too; not listed, since they are no models.
+const SERVICES: [&str; 2] = ["ModelService", "PredictionService"];
 
 type Statuses = BTreeMap<String, ServingStatus>;
 
@@ -91,6 +93,12 @@ impl Default for Health {
     }
 }
 
+/// What is known under a name: a model's comes first.
+fn status_of(statuses: &Statuses, name: &str) -> Option<ServingStatus> {
+    let server = || SERVICES.contains(&name).then(|| statuses.get(SERVER)).flatten();
+    statuses.get(name).or_else(server).copied()
+}
+
 fn answer(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status as i32 }
 }
@@ -103,7 +111,7 @@ impl Service for Health {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        let status = self.statuses.borrow().get(&request.get_ref().service).copied();
+        let status = status_of(&self.statuses.borrow(), &request.get_ref().service);
         let status = status.ok_or_else(|| Status::not_found("service not registered"))?;
         Ok(Response::new(answer(status)))
     }
@@ -124,7 +132,7 @@ impl Service for Health {
         let HealthCheckRequest { service } = request.into_inner();
         let mut last = None;
         let changes = WatchStream::new(self.statuses.clone()).filter_map(move |statuses| {
-            let status = statuses.get(&service).copied().unwrap_or(ServingStatus::ServiceUnknown);
+            let status = status_of(&statuses, &service).unwrap_or(ServingStatus::ServiceUnknown);
             (last.replace(status) != Some(status)).then(|| Ok(answer(status)))
         });
         Ok(Response::new(Box::pin(changes)))
