@@ -1,5 +1,6 @@
 """Warm-up before a version answers; names of tests are cases of the contract."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from slipway.errors import (
     NotFoundError,
     ServingError,
     UnimplementedError,
+    UnknownError,
 )
 from slipway.servables import ServableId, State, VersionStatus
 from tests.support.models import SavedModels
@@ -110,6 +112,13 @@ def test_j2_every_kind_of_record_is_executed_as_often_as_asked(warming: Warming)
     warming.write(*[INCREMENT, CLASSIFY, REGRESS, MULTI_INFERENCE] * 5)
     assert warming.count() == 5 * (1 + 1 + 1 + 2)
     assert warming.count(warm_up_iterations=3) == 3 * 5 * (1 + 1 + 1 + 2)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(warming: Warming) -> None:
+    (warming.path / REQUESTS).parent.mkdir()
+    os.mkfifo(warming.path / REQUESTS)
+    with pytest.raises(UnknownError, match="it is no file"):
+        warming.load()
 
 
 def test_j3_what_is_no_tfrecord_is_data_loss(warming: Warming) -> None:

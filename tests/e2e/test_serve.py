@@ -1,6 +1,5 @@
 """The installed command, from its flags to its exit status."""
 
-import os
 import re
 import shutil
 import signal
@@ -10,6 +9,7 @@ import sys
 import threading
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -122,12 +122,15 @@ def test_a_model_that_cannot_be_loaded_ends_the_server_after_its_attempts(
 
 
 def test_a_load_that_hangs_does_not_keep_a_server_that_gives_up_from_ending(
-    saved_models: SavedModels, tmp_path: Path
+    saved_models: SavedModels, stubs: ModuleType, tmp_path: Path
 ) -> None:
     break_version(shutil.copytree(saved_models.version("half", 123), tmp_path / "broken" / "1"))
-    hanging = shutil.copytree(saved_models.version("half", 123), tmp_path / "hanging" / "1")
-    (hanging / "assets.extra").mkdir()
-    os.mkfifo(hanging / "assets.extra" / "tf_serving_warmup_requests")
+    hanging = shutil.copytree(saved_models.version("loop"), tmp_path / "hanging" / "1")
+    log = stubs.prediction_log()
+    log.predict_log.request.inputs["turns"].CopyFrom(stubs.to_proto(2_000_000, "int32"))
+    stubs.write_records(
+        hanging / "assets.extra" / "tf_serving_warmup_requests", [log.SerializeToString()]
+    )
     models = "".join(
         f'config {{ name: "{name}" base_path: "{tmp_path}/{name}" model_platform: "tensorflow" }}'
         for name in ("broken", "hanging")
