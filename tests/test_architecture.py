@@ -30,7 +30,7 @@ KNOWS = {
     "models": set[str](),
     "cli": {
         "errors", "servables", "lifecycle", "config", "dataplane", "server", "telemetry",
-        "arrays", "client",
+        "arrays", "signatures", "client",
     },
 }  # fmt: skip
 

@@ -10,9 +10,7 @@ from slipway import _native
 from slipway.arrays import Arrays, declared_arrays
 from slipway.errors import NotFoundError
 from slipway.runtime import find_runtime
-from slipway.signatures import Signature, read_signatures
-
-DEFAULT_SIGNATURE = "serving_default"
+from slipway.signatures import DEFAULT_SIGNATURE, Signature, read_signatures
 
 
 def load(

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+DEFAULT_SIGNATURE = "serving_default"
+"""The one that answers when none is named."""
+
 # By number, with the names that TensorFlow's Python and NumPy use.
 _DTYPE_NAMES = (
     "invalid", "float32", "float64", "int32", "uint8", "int16", "int8", "string", "complex64",

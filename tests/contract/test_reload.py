@@ -79,6 +79,24 @@ class Server:
         reply = ask(self.process.rest, "GET", f"/v1/models/{name}{where}/metadata")
         return int(reply.json["model_spec"]["version"]) if reply.status == 200 else 0
 
+    @contextmanager
+    def asked_all_along(self, name: str) -> Iterator[list[int]]:
+        """Ask for a model as long as the block lasts; yield the versions that answer."""
+        answers: list[int] = []
+        done = threading.Event()
+
+        def keep_asking() -> None:
+            while not done.is_set():
+                answers.append(self.version(name))
+
+        asking = threading.Thread(target=keep_asking)
+        asking.start()
+        try:
+            yield answers
+        finally:
+            done.set()
+            asking.join()
+
     def error(self, name: str, where: str) -> tuple[int, str]:
         reply = ask(self.process.rest, "POST", f"/v1/models/{name}{where}:predict", ONE)
         return reply.status, reply.error
@@ -159,19 +177,9 @@ def test_the_same_version_under_another_base_path_is_loaded_anew_without_a_gap(
     other = tmp_path / "other"
     shutil.copytree(saved_models.version("dense", 1), other / "123")
     server.reload(model("half", h))
-    answers: list[int] = []
-    done = threading.Event()
-
-    def keep_asking() -> None:
-        while not done.is_set():
-            answers.append(server.version("half"))
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    server.reload(model("half", other))
-    wait_until(lambda: "add" in signatures(server, "half"), "the other model")
-    done.set()
-    asking.join()
+    with server.asked_all_along("half") as answers:
+        server.reload(model("half", other))
+        wait_until(lambda: "add" in signatures(server, "half"), "the other model")
     assert set(answers) == {123}
     assert server.states("half")[123] == "AVAILABLE"
 
@@ -212,20 +220,10 @@ def test_g11_a_model_that_stays_is_never_interrupted(
 ) -> None:
     paths = {name: saved_models.base_path(name) for name in ("half", "dense", "loop")}
     server.reload(model("half", paths["half"]), model("dense", paths["dense"]))
-    answers: list[int] = []
-    done = threading.Event()
-
-    def keep_asking() -> None:
-        while not done.is_set():
-            answers.append(server.version("dense"))
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    server.reload(model("dense", paths["dense"]), model("loop", paths["loop"]))
-    assert server.version("loop") == 1
-    wait_until(lambda: set(server.states("half").values()) == {"END"}, "half to leave")
-    done.set()
-    asking.join()
+    with server.asked_all_along("dense") as answers:
+        server.reload(model("dense", paths["dense"]), model("loop", paths["loop"]))
+        assert server.version("loop") == 1
+        wait_until(lambda: set(server.states("half").values()) == {"END"}, "half to leave")
     assert set(answers) == {1}
 
 
@@ -325,18 +323,8 @@ def test_a_model_that_is_taken_out_answers_until_the_reload_has_succeeded(
 ) -> None:
     broken(saved_models.version("dense", 1), tmp_path / "bad" / "1")
     server.reload(model("half", h))
-    answers: list[int] = []
-    done = threading.Event()
-
-    def keep_asking() -> None:
-        while not done.is_set():
-            answers.append(server.version("half"))
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    assert server.refusal(model("bad", tmp_path / "bad"))[0] == "UNKNOWN"
-    done.set()
-    asking.join()
+    with server.asked_all_along("half") as answers:
+        assert server.refusal(model("bad", tmp_path / "bad"))[0] == "UNKNOWN"
     assert set(answers) == {123}
     server.reload(model("dense", saved_models.base_path("dense")))
     wait_until(lambda: server.version("half") == 0, "half to leave")

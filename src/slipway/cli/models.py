@@ -6,13 +6,13 @@ import difflib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.errors import ConfigError, ServingError
+from slipway.cli.connection import connected
+from slipway.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -124,15 +124,13 @@ def reload(file: Path, servers: Sequence[str], timeout_s: float, yes: bool) -> N
     FILE is a ModelServerConfig in protobuf's text format, as for slipway serve
     --model_config_file. Shows first what changes; returns when each new model answers.
     """
-    from slipway.config.models import read_model_config_file, read_models
+    from slipway.cli.fleet import server_models
+    from slipway.config.models import models_of_file
 
-    try:
-        wanted = read_models(read_model_config_file(file), None)
-    except ServingError as error:
-        raise ConfigError(f"{file}: {error}") from error
+    wanted = {entry.name: entry for entry in models_of_file(file)}
     for server in servers:
-        with _client(server, timeout_s) as client:
-            _change(server, client, _in_force(client), {model.name: model for model in wanted}, yes)
+        with connected(server, timeout_s) as client:
+            _change(server, client, server_models(client), wanted, yes)
 
 
 @models.command()
@@ -151,20 +149,20 @@ def label(
     base: Path | None,
 ) -> None:
     """Have the labels NAME of MODEL mean these versions; NAME= takes a label away."""
-    from slipway.config.models import read_model_config_file, read_models
+    from slipway.cli.fleet import server_models
+    from slipway.config.models import models_of_file
 
     moves = [_move(text) for text in labels]
     for server in servers:
-        with _client(server, timeout_s) as client:
-            before = _in_force(client)
+        with connected(server, timeout_s) as client:
+            before = server_models(client)
             if before is None:
                 if base is None:
                     raise ConfigError(
                         f"{server} does not show its configuration, of which a label is a part. "
                         "Give it: --config=FILE"
                     )
-                read = read_models(read_model_config_file(base), None)
-                before = {entry.name: entry for entry in read}
+                before = {entry.name: entry for entry in models_of_file(base)}
             if model not in before:
                 raise ConfigError(f"{server} has no model {model}; there are {sorted(before)}")
             after = dict(before)
@@ -183,18 +181,6 @@ def _move(text: str) -> tuple[str, int | None]:
     return name, int(version) if version else None
 
 
-@contextmanager
-def _client(server: str, timeout_s: float) -> Iterator["Client"]:
-    from slipway.client.client import Client
-
-    try:
-        client = Client(server, timeout_s=timeout_s)
-    except ValueError as error:
-        raise ConfigError(f"--server: {error}") from error
-    with client:
-        yield client
-
-
 def _ask(
     servers: Sequence[str], names: Sequence[str], timeout_s: float
 ) -> dict[str, "ServerReport"]:
@@ -202,7 +188,7 @@ def _ask(
 
     reports = {}
     for server in servers:
-        with _client(server, timeout_s) as client:
+        with connected(server, timeout_s) as client:
             reports[server] = ask_server(client, names)
     return reports
 
@@ -300,12 +286,6 @@ def _plain_model(model: "ModelReport") -> dict[str, Any]:
             for version in model.versions
         ],
     }
-
-
-def _in_force(client: "Client") -> dict[str, "ModelConfig"] | None:
-    from slipway.cli.fleet import server_models
-
-    return server_models(client)
 
 
 def _change(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slipway.cli.connection import connected
 from slipway.errors import ConfigError
+from slipway.signatures import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     from slipway.arrays import Arrays
@@ -56,18 +58,11 @@ def predict(
     INPUT is JSON as the REST API takes it, {"instances": [...]} or {"inputs": {...}}, or just the
     inputs by name: {"x": [1, 2]}. @FILE reads it from a file, - (the default) from stdin.
     """
-    from slipway.client.base import DEFAULT_SIGNATURE
-    from slipway.client.client import Client
-
     if version is not None and label is not None:
         raise click.UsageError("--version and --label exclude each other")
     body = _read(input_)
     name = signature or body.get("signature_name") or DEFAULT_SIGNATURE
-    try:
-        client = Client(_address(server, rest), timeout_s=timeout_s)
-    except ValueError as error:
-        raise ConfigError(f"--server: {error}") from error
-    with client:
+    with connected(_address(server, rest), timeout_s) as client:
 
         def single_input() -> str:
             return _single_input(client, model, version, label, name)

@@ -6,12 +6,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from slipway.arrays import Arrays, declared_arrays, typed_arrays
-from slipway.client.base import DEFAULT_SIGNATURE, BaseClient, SignatureKey
+from slipway.client.base import BaseClient, SignatureKey
 from slipway.client.metadata import ModelMetadata
 from slipway.client.native import Connection, Inbox, Request, read_metadata, read_statuses
 from slipway.errors import InvalidArgumentError, UnimplementedError
 from slipway.servables import VersionStatus
-from slipway.signatures import Signature
+from slipway.signatures import DEFAULT_SIGNATURE, Signature
 
 
 class AsyncClient(BaseClient):

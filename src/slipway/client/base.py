@@ -5,7 +5,6 @@ from slipway.signatures import Signature
 
 TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 256 * 2**20
-DEFAULT_SIGNATURE = "serving_default"
 
 SignatureKey = tuple[str, int | None, str | None, str]
 """Model, version, label and name."""

@@ -13,8 +13,7 @@ from slipway.config.models import (
     check_models,
     check_platforms,
     local_path,
-    read_model_config_file,
-    read_models,
+    models_of_file,
 )
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig, ServeConfig
@@ -93,9 +92,8 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
 
 
 def _models_of_file(file: Path, model_root: Path | None) -> tuple[ModelConfig, ...]:
-    config = read_model_config_file(file)
+    models = models_of_file(file, model_root)
     try:
-        models = read_models(config, model_root)
         check_platforms(models, {})
     except ServingError as error:
         raise ConfigError(f"{file}: {error}") from error

@@ -16,6 +16,7 @@ from slipway.errors import (
     ConfigError,
     FailedPreconditionError,
     InvalidArgumentError,
+    ServingError,
     TextFormatError,
 )
 from slipway.lifecycle.version_policy import All, Latest, Specific, VersionPolicy
@@ -47,6 +48,14 @@ def read_model_config_file(path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{path} is not UTF-8 at byte {error.start}") from error
     except TextFormatError as error:
         raise ConfigError(f"Error parsing text-format {_MESSAGE}: {path}:{error}") from error
+
+
+def models_of_file(path: Path, model_root: Path | None = None) -> tuple[ModelConfig, ...]:
+    """Return the models of a file. Raises ConfigError, with the file, whatever is wrong with it."""
+    try:
+        return read_models(read_model_config_file(path), model_root)
+    except ServingError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def read_models(config: Mapping[str, Any], model_root: Path | None) -> tuple[ModelConfig, ...]:
