@@ -9,7 +9,12 @@ extras = project["project"]["optional-dependencies"]
 chosen = {name for entry in extras["all"] for name in entry.split("[")[1].rstrip("]").split(",")}
 for requirement in (
     *project["project"]["dependencies"],
-    *(requirement for name in sorted(chosen) for requirement in extras[name]),
+    *(
+        requirement
+        for name in sorted(chosen)
+        for requirement in extras[name]
+        if not requirement.startswith("slipway[")
+    ),
     *project["dependency-groups"]["tools"],
 ):
     print(requirement)

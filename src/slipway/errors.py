@@ -4,6 +4,11 @@ SlipwayError
 ├── ConfigError                 what the operator wrote cannot be used
 │   └── TextFormatError         a protobuf text file, with line and column
 ├── RuntimeNotFoundError        TensorFlow is not installed
+├── InputError                  a client of the gateway sent what cannot be used
+│   ├── BadInputError           it is not what it should be
+│   ├── InputTooLargeError      it is more than is taken
+│   ├── UrlTooLongError         it belongs into a body
+│   └── UnsupportedInputError   its format is not one that is taken
 └── ServingError                a call failed; `code` says how
     ├── CancelledError          ├── PermissionDeniedError     ├── UnimplementedError
     ├── UnknownError            ├── ResourceExhaustedError    ├── InternalError
@@ -59,6 +64,29 @@ class TextFormatError(ConfigError):
 
 class RuntimeNotFoundError(SlipwayError):
     """There is no TensorFlow to run models with."""
+
+
+class InputError(SlipwayError):
+    """A client of the gateway sent what cannot be used.
+
+    The message goes to that client: it says what is wrong and what would be right.
+    """
+
+
+class BadInputError(InputError):
+    """Something is missing, of another type, or damaged."""
+
+
+class InputTooLargeError(InputError):
+    """It has more bytes, pixels or levels than are taken."""
+
+
+class UrlTooLongError(InputError):
+    """A value in the URL is so long that it belongs into the body of a POST."""
+
+
+class UnsupportedInputError(InputError):
+    """It has a format that is not taken, such as an image that is neither JPEG nor PNG."""
 
 
 class ServingError(SlipwayError):
