@@ -20,9 +20,9 @@ import slipway
 from slipway import models
 
 # Held-out pictures, images to a row, and how high and wide each is, in pixels.
-COUNT = 18
+COUNT = 15
 COLUMNS = 9
-SIDE = 96
+SIDE = 80
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 picture = pictures.read(io.BytesIO(example.jpeg))
                 wanted = shown(pictures.network_mask(example))
                 rows.append([picture, wanted, shown(found(picture))])
-    sheet(rows).save(options.sheet)
+    sheet(rows).save(options.sheet, optimize=True)
 
 
 def shown(mask: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Models that come with Slipway, to try a server on.
 
 `sentiment` is made by `examples/sentiment`: reviews in Chinese, cut into words, to NEG, POS or NEU.
+`saliency` is made by `examples/saliency`: pictures, to masks of what stands out in them.
 """
 
 from importlib.resources import files
