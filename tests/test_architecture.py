@@ -28,6 +28,7 @@ KNOWS = {
     "client": {"errors", "servables", "signatures", "arrays", "_native"},
     "saved_model": {"errors", "runtime", "signatures", "arrays", "_native"},
     "models": set[str](),
+    "gateway": {"errors"},
     "cli": {
         "errors", "servables", "lifecycle", "config", "dataplane", "server", "telemetry",
         "arrays", "signatures", "client",

@@ -1,0 +1,1 @@
+"""The Flask app that takes words and images, and asks a server for predictions."""
