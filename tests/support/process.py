@@ -17,10 +17,15 @@ SLIPWAY = Path(sys.executable).parent / "slipway"
 
 
 class ServeProcess:
-    """The installed command, ended with the block it is used in."""
+    """The installed command, ended with the block it is used in.
 
-    def __init__(self, *flags: str, environ: dict[str, str] | None = None) -> None:
-        self.grpc = f"127.0.0.1:{free_port()}"
+    `grpc` is where another one listened before, if it is to take that one's place.
+    """
+
+    def __init__(
+        self, *flags: str, grpc: str | None = None, environ: dict[str, str] | None = None
+    ) -> None:
+        self.grpc = grpc or f"127.0.0.1:{free_port()}"
         self.rest = f"127.0.0.1:{free_port()}"
         ports = (f"--port={self.grpc.split(':')[1]}", f"--rest_api_port={self.rest.split(':')[1]}")
         self._lines: list[str] = []
