@@ -8,14 +8,16 @@ from slipway.errors import ServingError, SlipwayError
 if TYPE_CHECKING:
     from slipway.client.aio import AsyncClient
     from slipway.client.client import Client
+    from slipway.gateway.handler import Handler
     from slipway.saved_model import SavedModel, load
 
-__all__ = ["AsyncClient", "Client", "SavedModel", "ServingError", "SlipwayError", "load"]
+__all__ = ["AsyncClient", "Client", "Handler", "SavedModel", "ServingError", "SlipwayError", "load"]
 
 # Imported when they are asked for: they bring in NumPy and the native library.
 _WHERE = {
     "AsyncClient": "slipway.client.aio",
     "Client": "slipway.client.client",
+    "Handler": "slipway.gateway.handler",
     "SavedModel": "slipway.saved_model",
     "load": "slipway.saved_model",
 }

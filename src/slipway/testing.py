@@ -4,11 +4,89 @@
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from slipway.errors import FailedPreconditionError, ServingError
+from slipway.errors import FailedPreconditionError, NotFoundError, ServingError
 from slipway.servables import ServableId, VersionStatus
+
+if TYPE_CHECKING:
+    from slipway.gateway.handler import Handler
+
+
+class Model(Protocol):
+    """What a `SavedModel` of `slipway.load` is too."""
+
+    def predict(
+        self, inputs: Mapping[str, Any], *, signature: str, output_filter: Sequence[str]
+    ) -> dict[str, Any]: ...
+
+
+class FakeModels:
+    """Models for handlers, by name: functions of the inputs, or models of `slipway.load`.
+
+    For `run_handler`, or for all of an app: `create_app(config, models=FakeModels({...}))`.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]] | Model]
+    ) -> None:
+        self._models = models
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+        """The name and the inputs of each call."""
+        self.settings: list[Mapping[str, Any]] = []
+        """What else each call asked for: version, label, signature, timeout_s and idempotent."""
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        *,
+        signature: str,
+        output_filter: Sequence[str],
+        **settings: Any,
+    ) -> dict[str, Any]:
+        self.calls.append((model, inputs))
+        self.settings.append({"signature": signature, **settings})
+        if model not in self._models:
+            raise NotFoundError(f"Servable not found for request: Latest({model})")
+        found = self._models[model]
+        if callable(found):
+            return found(inputs)
+        return found.predict(inputs, signature=signature, output_filter=output_filter)
+
+    def unready_reason(self, model: str, **settings: Any) -> str | None:
+        return None if model in self._models else f"{model} is not loaded"
+
+
+def run_handler(
+    handler: "Handler",
+    models: "FakeModels | Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]] | Model]",
+    /,
+    **values: Any,
+) -> Any:
+    """Return what a handler of the gateway answers, without HTTP and without a model server.
+
+    `values` are its parameters as the handler gets them, an image as a `PIL.Image.Image`; those
+    left out have their defaults. Raises TypeError for values that it does not take, and what the
+    handler raises.
+
+        answer = run_handler(Sentence(), {"sentiment": slipway.load(path)}, line="很 喜欢")
+    """
+    from slipway.gateway.route import Route
+
+    route = Route(handler)
+    if unknown := values.keys() - route.parameters.keys():
+        raise TypeError(f"{handler!r} takes no {', '.join(sorted(unknown))}")
+    given = {name: p.default for name, p in route.parameters.items() if not p.is_required} | values
+    if missing := route.parameters.keys() - given.keys():
+        raise TypeError(f"{handler!r} takes {', '.join(sorted(missing))} too")
+    fakes = models if isinstance(models, FakeModels) else FakeModels(models)
+    return route.answer(fakes, given, _TIMEOUT_S)
+
+
+_TIMEOUT_S = 60.0
 
 
 class FakeLoader:

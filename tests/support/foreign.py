@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,15 +14,30 @@ Predict = Callable[[Any, Any], Any]
 
 
 @contextmanager
-def grpc_server(stubs: Any, predict: Predict, address: str = "127.0.0.1:0") -> Iterator[str]:
-    """Serve Predict, and nothing else, with grpcio and the official stubs; yield its address."""
+def grpc_server(
+    stubs: Any, predict: Predict, address: str = "127.0.0.1:0", available: Collection[str] = ()
+) -> Iterator[str]:
+    """Serve Predict, and where models are `available` their status, with grpcio and the official
+    stubs; yield its address.
+    """
 
     class Servicer(stubs.prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
         def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
             return predict(request, context)
 
+    class Models(stubs.model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+        def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+            name = request.model_spec.name
+            if name not in available:
+                context.abort(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of {name}")
+            answer = stubs.get_model_status_pb2.GetModelStatusResponse()
+            answer.model_version_status.add(version=1, state=30)  # AVAILABLE
+            return answer
+
     server = grpc.server(ThreadPoolExecutor(4))
     stubs.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Servicer(), server)
+    if available:
+        stubs.model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(), server)
     port = server.add_insecure_port(address)
     server.start()
     try:

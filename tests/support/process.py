@@ -1,6 +1,7 @@
-"""`slipway serve` as a process of its own."""
+"""`slipway serve`, `slipway gateway` and `gunicorn` as processes of their own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,27 +15,27 @@ from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 SLIPWAY = Path(sys.executable).parent / "slipway"
+GUNICORN = SLIPWAY.with_name("gunicorn")
 
 
-class ServeProcess:
-    """The installed command, ended with the block it is used in.
-
-    `grpc` is where another one listened before, if it is to take that one's place.
-    """
+class SlipwayProcess:
+    """The installed command, or another, ended with the block it is used in."""
 
     def __init__(
-        self, *flags: str, grpc: str | None = None, environ: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        environ: dict[str, str] | None = None,
+        folder: Path | None = None,
+        program: Path = SLIPWAY,
     ) -> None:
-        self.grpc = grpc or f"127.0.0.1:{free_port()}"
-        self.rest = f"127.0.0.1:{free_port()}"
-        ports = (f"--port={self.grpc.split(':')[1]}", f"--rest_api_port={self.rest.split(':')[1]}")
         self._lines: list[str] = []
         self._process = subprocess.Popen(
-            [SLIPWAY, "serve", *ports, *flags],
+            [program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **(environ or {})},
+            cwd=folder,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -52,9 +53,6 @@ class ServeProcess:
         """Return when the log has `text`; fail when the process ends first."""
         wait_until(lambda: text in self.log or self._process.poll() is not None, repr(text))
         assert text in self.log, self.log
-
-    def wait_until_open(self) -> None:
-        self.wait_for("Exporting HTTP/REST API")
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -88,6 +86,47 @@ class ServeProcess:
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()
+
+
+class ServeProcess(SlipwayProcess):
+    """`slipway serve` on ports of its own; a server that comes back names its gRPC address."""
+
+    def __init__(
+        self,
+        *flags: str,
+        environ: dict[str, str] | None = None,
+        grpc: str | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.grpc = grpc or f"127.0.0.1:{free_port()}"
+        self.rest = f"127.0.0.1:{free_port()}"
+        ports = (f"--port={self.grpc.split(':')[1]}", f"--rest_api_port={self.rest.split(':')[1]}")
+        super().__init__("serve", *ports, *flags, environ=environ, folder=folder)
+
+    def wait_until_open(self) -> None:
+        self.wait_for("Exporting HTTP/REST API")
+
+
+class GunicornProcess(SlipwayProcess):
+    """A command that is Gunicorn, or ends up as it, on a port that it chooses."""
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"Listening at: (http://\S+)", self.log)
+        assert found, self.log
+        return found[1]
+
+    def wait_until_open(self) -> None:
+        """Return when a worker answers."""
+        self.wait_for("Listening at: ")
+        self.wait_for("Booting worker")
+
+
+class GatewayProcess(GunicornProcess):
+    """`slipway gateway` of the project in a folder."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        super().__init__("gateway", "--port=0", *flags, folder=folder)
 
 
 def run_slipway(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:

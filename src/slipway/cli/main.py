@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import click
 
+from slipway.cli.gateway import gateway
+from slipway.cli.init import init
 from slipway.cli.models import models
 from slipway.cli.predict import predict
 from slipway.cli.serve import serve
@@ -19,6 +21,8 @@ def slipway() -> None:
     """Serve TensorFlow models."""
 
 
+slipway.add_command(gateway)
+slipway.add_command(init)
 slipway.add_command(models)
 slipway.add_command(predict)
 slipway.add_command(serve)

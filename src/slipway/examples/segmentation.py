@@ -5,6 +5,7 @@ import marshal
 import re
 import threading
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +99,12 @@ class Segmenter:
             write_cache(self._cache_folder, _CACHE, marshal.dumps(dictionary))
         except OSError as error:
             logger.warning("the dictionary's cache is not written: %s", error)
+
+
+@cache
+def shared_segmenter(cache_folder: Path | None = None) -> Segmenter:
+    """Return the segmenter of a folder, the same one each time: a dictionary has 60 MB."""
+    return Segmenter(cache_folder)
 
 
 def _followed_by_blank_if_full(run: re.Match[str]) -> str:

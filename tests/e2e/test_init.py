@@ -1,0 +1,83 @@
+"""`slipway init`: what it writes runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.process import GatewayProcess, ServeProcess, run_slipway
+from tests.support.waiting import wait_until
+
+TIMEOUT_S = 30
+QUESTION = {"line": "我 很 喜欢 这个 产品"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "my project"
+    run = run_slipway(["init", str(folder)])
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"cd {folder}" in run.stdout
+    return folder
+
+
+def test_its_tests_pass(project: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+    assert "3 passed" in run.stdout
+
+
+def test_it_answers_and_follows_changes_of_its_handler(project: Path) -> None:
+    flag = f"--model_config_file={project / 'models.config'}"
+    with ServeProcess(flag) as server, GatewayProcess(project, f"--upstream={server.grpc}") as gate:
+        server.wait_until_open()
+        gate.wait_until_open()
+        url = f"{gate.url}/sentence"
+
+        def answer() -> dict[str, object]:
+            response = requests.post(url, json=QUESTION, timeout=TIMEOUT_S)
+            found: dict[str, object] = response.json() if response.ok else {}
+            return found
+
+        assert answer()["label"] == "POS"
+        handler = project / "handlers.py"
+        handler.write_text(handler.read_text().replace('"label": label', '"opinion": label'))
+        wait_until(lambda: answer().get("opinion") == "POS", "the changed handler")
+
+
+def test_it_touches_nothing_that_is_there(project: Path) -> None:
+    (project / "handlers.py").write_text("mine")
+    run = run_slipway(["init", str(project)])
+    assert run.returncode == 1
+    assert "has handlers.py, slipway.toml" in run.stderr
+    assert (project / "handlers.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("flags", "text", "message"),
+    [
+        ([], None, "slipway.toml is not there: .* slipway init"),
+        ([], "[gateway]\nprot = 1", "unknown key gateway.prot; did you mean port?"),
+        ([], '[[gateway.routes]]\nhandler = "nothing"', "there is no module nothing"),
+        (["--host=0.0.0.0"], "", "--reload shows tracebacks to whoever can reach 0.0.0.0"),
+        (["--upstream=nowhere"], "", 'upstreams: address "nowhere": the port is missing'),
+    ],
+)
+def test_a_mistake_ends_the_gateway_with_a_line(
+    tmp_path: Path, flags: list[str], text: str | None, message: str
+) -> None:
+    path = tmp_path / "slipway.toml"
+    if text is not None:
+        path.write_text(text)
+    reload = [] if any("host" in flag for flag in flags) else ["--no-reload"]
+    run = run_slipway(["gateway", f"--config={path}", "--port=0", *reload, *flags])
+    assert run.returncode == 1
+    assert run.stderr.startswith("slipway: ")
+    assert run.stderr.count("\n") == 1
+    assert re.search(message, run.stderr)
