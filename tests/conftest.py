@@ -1,8 +1,9 @@
-"""Models for all tests: exported ones, and the one that comes beside the checkout."""
+"""What tests of several kinds share: models, and all of it as processes."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.support.models import SavedModels
 from tests.support.questions import read
+from tests.support.stack import Stack, running_stack
 
 # TensorFlow's C++ code reads it when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -43,3 +45,10 @@ def stubs() -> ModuleType:
     from tests.support import stubs
 
     return stubs
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The routes of the usual example under `slipway gateway`, in front of `slipway serve`."""
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack

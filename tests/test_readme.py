@@ -3,6 +3,7 @@
 import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import Shell
 from tests.support.process import SLIPWAY, ServeProcess
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +84,14 @@ def test_the_shell_answers_what_the_readme_shows(half_plus_two: ServeProcess) ->
         assert (run.returncode, run.stdout.strip()) == (0, wanted), run.stderr
 
 
+def test_the_gateway_answers_what_the_readme_shows(tmp_path: Path) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    shown = README.split("\n## The gateway\n")[1].split("```console\n")[1].split("```")[0]
+    with Shell(tmp_path) as shell:
+        shell.follow(shown)
+
+
 def test_the_commands_that_the_readme_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:`|\$ )make (\w+)", README):
@@ -89,7 +99,17 @@ def test_the_commands_that_the_readme_names_exist() -> None:
 
 
 def test_links_of_the_documentation_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
-            if not target.startswith("http"):
-                assert (page.parent / target).exists(), f"{page}: {target}"
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md"), *ROOT.glob("examples/**/*.md")]
+    for page in pages:
+        for path, _, heading in re.findall(r"\]\(([^)#]*)(#([^)]+))?\)", page.read_text()):
+            if path.startswith("http"):
+                continue
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page}: {path}"
+            assert not heading or heading in anchors(target), f"{page}: {path}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
