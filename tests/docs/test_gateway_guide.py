@@ -1,6 +1,5 @@
 """Who follows the guide of the gateway gets what it shows."""
 
-import json
 import re
 import runpy
 import shutil
@@ -9,17 +8,13 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
 from PIL import Image
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 import slipway
 from slipway import models
-from slipway.config.project import GatewaySection, Project, RouteSection
+from slipway.config.project import Project, RouteSection
 from slipway.gateway import GatewayConfig, InputLimits, create_app
 from slipway.gateway.metrics import Metrics
 from slipway.gateway.problems import INPUT_STATUS, MODEL_STATUS
@@ -151,37 +146,3 @@ def test_every_count_is_named() -> None:
     text = Metrics().text().decode()
     names = {line.split()[2].removesuffix("_total") for line in text.splitlines() if "TYPE" in line}
     assert {name for name in names if f"`{name}" not in GUIDE} == set()
-
-
-def described(field: FieldInfo) -> list[str]:
-    """Return what a table says of a key: its type, its default and its meaning."""
-    default = field.default
-    if field.is_required():
-        shown = "required"
-    elif default is None:
-        shown = "the handler's"
-    else:
-        # What is simple looks in TOML as it does in JSON.
-        shown = f"`{json.dumps(default)}`"
-    assert field.description
-    return [kind_of(field.annotation), shown, field.description]
-
-
-def kind_of(hint: Any) -> str:
-    if get_origin(hint) in (Union, UnionType, Annotated):
-        return kind_of(get_args(hint)[0])
-    if get_origin(hint) is list:
-        return "strings"
-    return {str: "string", int: "integer", float: "number", bool: "boolean"}[hint]
-
-
-@pytest.mark.parametrize(
-    ("heading", "keys"),
-    [("### [gateway]", GatewaySection), ("### [[gateway.routes]]", RouteSection)],
-)
-def test_the_reference_is_what_the_file_may_say(heading: str, keys: type[BaseModel]) -> None:
-    wanted = {
-        f"`{name}`": described(field) for name, field in keys.model_fields.items()
-        if name != "routes"
-    }  # fmt: skip
-    assert {cells[0]: cells[1:] for cells in rows(heading)} == wanted

@@ -87,7 +87,7 @@ def test_everything_has_a_default(folder: Path) -> None:
     assert config.handlers == []
     assert list(config.upstreams) == ["127.0.0.1:8500"]
     assert (config.timeout_s, config.open_pages) == (10.0, False)
-    assert config.run_folder == folder / "run"
+    assert config.run_folder == folder / "run" / "handlers"
 
 
 def test_settings_reach_the_gateway(folder: Path) -> None:
@@ -98,13 +98,14 @@ def test_settings_reach_the_gateway(folder: Path) -> None:
     max_body_bytes = 1000
     max_image_pixels = 99
     open_pages = true
+    [stack]
     run_folder = "elsewhere"
     """
     config = load_gateway(write(folder, text))
     assert list(config.upstreams) == ["127.0.0.1:1", "unix:/tmp/x"]
     assert (config.timeout_s, config.open_pages) == (3.0, True)
     assert (config.limits.max_body_bytes, config.limits.max_image_pixels) == (1000, 99)
-    assert config.run_folder == folder / "elsewhere"
+    assert config.run_folder == folder / "elsewhere" / "handlers"
 
 
 MISTAKES = [
@@ -135,7 +136,7 @@ def test_a_mistake_is_named_with_its_file_and_key(folder: Path, text: str, messa
     path = write(folder, text)
     with pytest.raises(ConfigError) as caught:
         load_gateway(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{path}:")
     assert message in str(caught.value)
 
 

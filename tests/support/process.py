@@ -19,7 +19,10 @@ GUNICORN = SLIPWAY.with_name("gunicorn")
 
 
 class SlipwayProcess:
-    """The installed command, or another, ended with the block it is used in."""
+    """The installed command, ended with the block it is used in.
+
+    `program` is another one that becomes it.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class SlipwayProcess:
         environ: dict[str, str] | None = None,
         folder: Path | None = None,
         program: Path = SLIPWAY,
+        inherits: bool = True,
     ) -> None:
         self._lines: list[str] = []
         self._process = subprocess.Popen(
@@ -34,7 +38,7 @@ class SlipwayProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(environ or {})},
+            env={**(os.environ if inherits else {}), **(environ or {})},
             cwd=folder,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

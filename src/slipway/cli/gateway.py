@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from slipway.config.project import PROJECT_FILE, read_project
+from slipway.config.project import PROJECT_FILE
+from slipway.config.project_file import read_project
 from slipway.errors import ConfigError
 from slipway.telemetry.logging import configure_logging
 
@@ -58,7 +59,8 @@ def gateway(
         "workers": workers,
         "threads": threads,
     }
-    section = read_project(path).gateway.model_copy(
+    project = read_project(path)
+    section = project.gateway.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
     if reloads and not _is_loopback(section.host):
@@ -66,7 +68,7 @@ def gateway(
             f"--reload shows tracebacks to whoever can reach {section.host}: add --no-reload"
         )
     if not reloads:
-        _share_counts(path.absolute().parent / section.run_folder / "metrics")
+        _share_counts(path.absolute().parent / project.stack.run_folder / "metrics")
     try:
         from slipway.gateway.server import GatewayServer
     except ModuleNotFoundError as error:

@@ -7,11 +7,17 @@ from typing import NoReturn
 
 import click
 
+from slipway.cli.doctor import doctor
 from slipway.cli.gateway import gateway
 from slipway.cli.init import init
 from slipway.cli.models import models
 from slipway.cli.predict import predict
+from slipway.cli.render import render
 from slipway.cli.serve import serve
+from slipway.cli.stack import down, reload, restart, start, stop
+from slipway.cli.status import status
+from slipway.cli.tail import tail
+from slipway.cli.up import up
 from slipway.errors import SlipwayError
 
 
@@ -21,11 +27,11 @@ def slipway() -> None:
     """Serve TensorFlow models."""
 
 
-slipway.add_command(gateway)
-slipway.add_command(init)
-slipway.add_command(models)
-slipway.add_command(predict)
-slipway.add_command(serve)
+for command in (
+    doctor, down, gateway, init, models, predict, reload, render, restart, serve, start, status,
+    stop, tail, up,
+):  # fmt: skip
+    slipway.add_command(command)
 
 
 def main() -> None:

@@ -1,26 +1,90 @@
-"""`slipway.toml`: what a project says of its deployment."""
+"""What `slipway.toml` may say of a project: its models, and the processes that answer for them."""
 
-import difflib
-import tomllib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from math import ceil
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from slipway.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field
 
 PROJECT_FILE = "slipway.toml"
-_MAX_FILE_BYTES = 2**20
+HANDLERS_FOLDER = "handlers"
+"""In the run folder, for files that handlers keep: where root starts the stack, the account of the
+gateway may write there, and not beside the configuration that root reads."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+OpenPort = Annotated[int, Field(ge=1, le=65535)]
+
+_MARGIN_S: Final = 5
+"""For what is not counted of a request: waiting for a thread, and the way there and back."""
+_REPLICA_STEP: Final = 10
+"""Between the ports of two model servers, so that gRPC and REST of each stay together."""
+
+
+def host_port(host: str, port: int) -> str:
+    """Return `host:port`, with the brackets that IPv6 needs."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reachable(host: str) -> str:
+    """Return the address by which a process of this machine reaches one that listens on a host."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", protected_namespaces=(), strict=True, str_min_length=1
     )
+
+
+class ModelSection(_Section):
+    """One entry of `[[models]]`."""
+
+    name: str = Field(description="Name of the model in requests.")
+    base_path: str = Field(
+        description="Folder that holds the model's numbered versions, beside the file or absolute."
+    )
+    versions: Literal["all"] | int | list[int] = Field(
+        1,
+        description='Versions to serve: as many of the highest ones, "all", or a list of numbers.',
+    )
+    labels: dict[str, int] = Field({}, description="Versions by label.")
+
+
+class ServerSection(_Section):
+    """The section `[server]`: the model servers."""
+
+    replicas: int = Field(1, ge=1, le=64, description="Processes, each with all models.")
+    host: str = Field("127.0.0.1", description="IP address to listen on.")
+    port: OpenPort = Field(
+        8500, description="Port for gRPC of the first; the others have every tenth one after it."
+    )
+    rest_api_port: OpenPort = Field(
+        8501, description="Port for REST of the first; the others have every tenth one after it."
+    )
+    model_config_file: str | None = Field(
+        None,
+        description="File with a ModelServerConfig in protobuf's text format, in place of "
+        "[[models]].",
+    )
+    gpus: list[int] | None = Field(
+        None, description="GPUs that TensorFlow may see; none for an empty list. Default: all."
+    )
+    flags: dict[str, str | int | float | bool] = Field(
+        {}, description="Other flags of slipway serve, by their names."
+    )
+
+    def ports_of(self, replica: int) -> tuple[int, int]:
+        """Return the ports of a replica, the first being 0, for gRPC and for REST."""
+        step = replica * _REPLICA_STEP
+        return self.port + step, self.rest_api_port + step
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the replicas answer gRPC, as processes of this machine reach them."""
+        return [
+            host_port(reachable(self.host), self.ports_of(replica)[0])
+            for replica in range(self.replicas)
+        ]
 
 
 class RouteSection(_Section):
@@ -44,20 +108,19 @@ class RouteSection(_Section):
 
 
 class GatewaySection(_Section):
-    """The section `[gateway]`."""
+    """The section `[gateway]`: the routes, and the processes that answer them."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(
-        5000, ge=0, le=65535, description="Port to listen on; 0 for any that is free."
-    )
-    upstreams: list[str] = Field(
-        ["127.0.0.1:8500"],
+    port: Port = Field(5000, description="Port to listen on; 0 for any that is free.")
+    upstreams: list[str] | None = Field(
+        None,
         min_length=1,
         description="Model servers, as slipway.Client takes them: host:port for gRPC, http://... "
-        "for REST, unix:/path.",
+        "for REST, unix:/path. Default: those of [server].",
     )
-    workers: int = Field(2, ge=1, le=1024, description="Processes that answer.")
-    threads: int = Field(8, ge=1, le=1024, description="Threads of each.")
+    replicas: int = Field(1, ge=1, le=64, description="Gunicorn masters, under slipway up.")
+    workers: int = Field(2, ge=1, le=1024, description="Processes that answer, of each.")
+    threads: int = Field(8, ge=1, le=1024, description="Threads of each of these.")
     timeout_s: Seconds = Field(
         10.0, description="Seconds that a request may take, models included."
     )
@@ -69,59 +132,65 @@ class GatewaySection(_Section):
         False,
         description="Answer /metrics, /openapi.json and /try to callers of other machines too.",
     )
-    run_folder: str = Field("run", description="Folder for files that are made while it runs.")
+    gunicorn: dict[str, Any] = Field({}, description="Settings of Gunicorn, by their names.")
     routes: list[RouteSection] = Field([], description="The handlers.")
+
+    @property
+    def longest_request_s(self) -> float:
+        """Seconds that a request may take on any route, as far as the file says."""
+        return max(self.timeout_s, *(route.timeout_s or 0 for route in self.routes), 0)
+
+    @property
+    def grace_s(self) -> int:
+        """Seconds that Gunicorn gives to the requests under way before it ends."""
+        given = self.gunicorn.get("graceful_timeout")
+        return given if isinstance(given, int) else ceil(self.longest_request_s) + _MARGIN_S
+
+
+class ProxyTargetSection(_Section):
+    """One entry of `[[proxy.gateways]]` or `[[proxy.servers]]`: a process on another machine."""
+
+    address: str = Field(description="host:port.")
+    weight: int = Field(1, ge=1, le=1000, description="Share of the requests that it gets.")
+
+
+class ProxySection(_Section):
+    """The section `[proxy]`: nginx in front."""
+
+    enabled: bool = Field(True, description="Whether nginx is to run.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: OpenPort = Field(8080, description="Port for the routes of the gateway, and for REST.")
+    grpc_port: OpenPort | None = Field(
+        None, description="Port for gRPC over HTTP/2: Predict and its kin, and GetModelStatus."
+    )
+    max_body_bytes: int | None = Field(
+        None, ge=1, description="Largest body of a request. Default: the gateway's."
+    )
+    tls_certificate: str | None = Field(None, description="File with the certificate chain.")
+    tls_key: str | None = Field(None, description="File with its private key.")
+    gateways: list[ProxyTargetSection] = Field([], description="Gateways on other machines.")
+    servers: list[ProxyTargetSection] = Field(
+        [], description="REST of model servers on other machines."
+    )
+
+
+class StackSection(_Section):
+    """The section `[stack]`: what all processes have in common."""
+
+    run_folder: str = Field(
+        "run", description="Folder for what is made while it runs: configuration, sockets, caches."
+    )
+    log_folder: str = Field("run/logs", description="Folder for logs.")
+    user: str | None = Field(
+        None, description="User to run as; must be set where root starts the stack."
+    )
 
 
 class Project(_Section):
     """The whole file."""
 
+    models: list[ModelSection] = Field([], description="The models.")
+    server: ServerSection = Field(default_factory=ServerSection)
     gateway: GatewaySection = Field(default_factory=GatewaySection)
-
-
-def read_project(path: Path) -> Project:
-    """Return what a `slipway.toml` says. Raises ConfigError, with the file and the key."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"{path} is not there: go to the folder of a project, or make one with slipway init"
-        ) from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    if len(content) > _MAX_FILE_BYTES:
-        raise ConfigError(f"{path} is larger than {_MAX_FILE_BYTES} bytes")
-    try:
-        values = tomllib.loads(content.decode())
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        return Project.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_reason(error)}") from error
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    steps = first["loc"]
-    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)[1:]
-    if first["type"] == "extra_forbidden":
-        known = list(_keys(Project, steps[:-1]))
-        near = difflib.get_close_matches(str(steps[-1]), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        return f"unknown key {key}; {hint}"
-    found = f"; found {first['input']!r}" if first["type"] != "missing" else ""
-    return f"{key}: {first['msg'][:1].lower()}{first['msg'][1:]}{found}"
-
-
-def _keys(section: Any, steps: Sequence[int | str]) -> Iterator[str]:
-    """Yield the keys of the section that is `steps` below another."""
-    for step in steps:
-        if isinstance(step, str):
-            section = section.model_fields[step].annotation
-        while get_origin(section) in (list, UnionType):
-            section = get_args(section)[0]
-    yield from section.model_fields
+    proxy: ProxySection = Field(default_factory=ProxySection)
+    stack: StackSection = Field(default_factory=StackSection)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from slipway.config.project import GatewaySection, RouteSection, read_project
+from slipway.config.project import HANDLERS_FOLDER, GatewaySection, RouteSection
+from slipway.config.project_file import read_project
 from slipway.errors import ConfigError
 from slipway.gateway.config import GatewayConfig
 from slipway.gateway.handler import Handler
@@ -20,7 +21,8 @@ def load_gateway(path: Path) -> GatewayConfig:
     The file's folder becomes one that Python imports from. Raises ConfigError, with the file, for
     what is wrong in it; what the modules of the handlers raise on being imported, they raise.
     """
-    section = read_project(path).gateway
+    project = read_project(path)
+    section = project.gateway
     folder = path.absolute().parent
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
@@ -30,11 +32,11 @@ def load_gateway(path: Path) -> GatewayConfig:
         raise ConfigError(f"{path}: {error}") from error
     return GatewayConfig(
         handlers=handlers,
-        upstreams=section.upstreams,
+        upstreams=section.upstreams or project.server.addresses,
         timeout_s=section.timeout_s,
         limits=_limits(section),
         open_pages=section.open_pages,
-        run_folder=folder / section.run_folder,
+        run_folder=folder / project.stack.run_folder / HANDLERS_FOLDER,
     )
 
 

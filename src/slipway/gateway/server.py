@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from slipway.config.project import GatewaySection
+from slipway.config.project import GatewaySection, host_port
 from slipway.gateway.app import create_app
+from slipway.gateway.gunicorn import settings_of
 from slipway.gateway.project import load_gateway
-from slipway.gateway.worker import GatewayWorker
-
-_LONGEST_REQUEST_LINE: Final = 8190
-"""The most that Gunicorn takes without giving up its limit."""
 
 
 class GatewayServer(BaseApplication):  # type: ignore[misc]
@@ -34,27 +31,21 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         section = self._section
-        host = f"[{section.host}]" if ":" in section.host else section.host
         settings: dict[str, Any] = {
-            "bind": f"{host}:{section.port}",
+            "bind": host_port(section.host, section.port),
             "proc_name": "slipway-gateway",
-            "worker_class": GatewayWorker,
-            "workers": section.workers,
-            "threads": section.threads,
-            # What handlers share is loaded once. A worker that is to see other code loads it anew.
-            "preload_app": not self._reloads,
-            "reload": self._reloads,
-            "reload_extra_files": [str(self._path)],
-            "limit_request_line": _LONGEST_REQUEST_LINE,
-            # Longer than proxies keep idle connections: nginx does for 60 s.
-            "keepalive": 75,
             "when_ready": _say_where,
-            # A socket in the home folder that nothing here uses.
-            "control_socket_disable": True,
+            **{setting.name: setting.value for setting in settings_of(section)},
         }
+        if self._reloads:
+            # A worker that is to see other code loads it anew.
+            settings |= {
+                "preload_app": False,
+                "reload": True,
+                "reload_extra_files": [str(self._path)],
+            }
         for name, value in settings.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> Flask:
         config = load_gateway(self._path)

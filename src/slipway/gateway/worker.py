@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from gunicorn import util
 from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
 
 from slipway.gateway.answers import JSON, json_text
+from slipway.gateway.draining import DrainingWorker
 
 _STATUS: Final[Mapping[str, HTTPStatus]] = {
     "LimitRequestLine": HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -25,7 +25,7 @@ _MESSAGE: Final[Mapping[str, str]] = {
 _EXCERPT: Final = 120
 
 
-class GatewayWorker(ThreadWorker):  # type: ignore[misc]
+class GatewayWorker(DrainingWorker):
     """Threads that answer; what is no HTTP request gets JSON too, and the status that it is."""
 
     def handle(self, conn: Any) -> Any:

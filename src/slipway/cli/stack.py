@@ -1,0 +1,120 @@
+"""`slipway start`, `stop`, `restart`, `reload` and `down`: changing a stack that `up` has started.
+
+What the commands of a stack have in common is here too.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from slipway.config.project import PROJECT_FILE
+
+if TYPE_CHECKING:
+    from slipway.stack.control import Stack
+    from slipway.stack.plan import Plan
+
+project_file = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=PROJECT_FILE,
+    show_default=True,
+    help="File of the project.",
+)
+patience = click.option(
+    "--timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="Seconds that a process may take until it is ready.",
+)
+process_names = click.argument("names", nargs=-1, metavar="[NAME]...")
+
+
+def plan_of(path: Path) -> "Plan":
+    """Return the plan of a slipway.toml. Raises ConfigError."""
+    from slipway.stack.machine import find_nginx
+    from slipway.stack.plan import make_plan
+
+    program = find_nginx()
+    return make_plan(path, nginx=program.path if program else None)
+
+
+def stack_of(path: Path) -> "Stack":
+    """Return the stack of a slipway.toml, which says on stderr what it does. Raises ConfigError."""
+    from slipway.stack.control import Stack
+
+    return Stack(plan_of(path), say=say)
+
+
+def say(line: str) -> None:
+    """Tell the operator what is done."""
+    click.echo(line, err=True)
+
+
+@click.command()
+@process_names
+@project_file
+def start(names: Sequence[str], path: Path) -> None:
+    """Start the processes NAME of the stack, or all that do not run."""
+    stack = stack_of(path)
+    with stack.locked():
+        stack.start(names)
+
+
+@click.command()
+@process_names
+@project_file
+def stop(names: Sequence[str], path: Path) -> None:
+    """Stop the processes NAME of the stack, or all.
+
+    Each finishes the requests that it has begun. It stays stopped until slipway start or up.
+    """
+    stack = stack_of(path)
+    with stack.locked():
+        stack.stop(names)
+
+
+@click.command()
+@process_names
+@project_file
+@patience
+def restart(names: Sequence[str], path: Path, timeout_s: float) -> None:
+    """Restart the processes NAME of the stack, or all, with what slipway.toml says now.
+
+    One after the other, each once the last one is ready: where there are two of a kind, one of them
+    answers at any time. Where one does not become ready, those after it go on as they are.
+    """
+    stack = stack_of(path)
+    with stack.locked():
+        stack.restart(names, timeout_s)
+
+
+@click.command()
+@project_file
+@patience
+def reload(path: Path, timeout_s: float) -> None:
+    """Have the stack take up configuration, models and handlers, and lose no request.
+
+    What only a restart can change is named: flags of the model servers, replicas, ports.
+    """
+    stack = stack_of(path)
+    with stack.locked():
+        left = stack.reload(timeout_s)
+    for line in left:
+        click.echo(line)
+
+
+@click.command()
+@project_file
+def down(path: Path) -> None:
+    """End the stack, and return when nothing of it runs any more.
+
+    Each process finishes the requests that it has begun; nginx ends first.
+    """
+    stack = stack_of(path)
+    with stack.locked():
+        if not stack.down():
+            say("the stack does not run")

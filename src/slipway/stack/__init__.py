@@ -1,0 +1,1 @@
+"""The stack: model servers, gateways and nginx, kept running by supervisor."""
