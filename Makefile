@@ -30,6 +30,7 @@ bench: build
 	.venv/bin/python benchmarks/client.py
 	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/json_body.py
+	.venv/bin/python benchmarks/gateway.py
 
 soak: build
 	.venv/bin/python benchmarks/soak.py --seconds=180
