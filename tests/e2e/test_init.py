@@ -49,6 +49,23 @@ def test_it_answers_and_follows_changes_of_its_handler(project: Path) -> None:
         handler = project / "handlers.py"
         handler.write_text(handler.read_text().replace('"label": label', '"opinion": label'))
         wait_until(lambda: answer().get("opinion") == "POS", "the changed handler")
+        changed = handler.read_text()
+        handler.write_text(changed + "undefined_name\n")
+        wait_until(lambda: not answer(), "the handler that cannot be imported")
+        handler.write_text(changed)
+        wait_until(lambda: answer().get("opinion") == "POS", "the mended handler")
+
+
+def test_counts_begin_anew_and_other_files_stay(project: Path) -> None:
+    metrics = project / "run" / "metrics"
+    metrics.mkdir(parents=True)
+    (metrics / "counter_1.db").touch()
+    (metrics / "mine.py").touch()
+    with GatewayProcess(project, "--no-reload") as gateway:
+        gateway.wait_until_open()
+        left = {path.name for path in metrics.iterdir()}
+    assert "counter_1.db" not in left
+    assert "mine.py" in left
 
 
 def test_it_touches_nothing_that_is_there(project: Path) -> None:

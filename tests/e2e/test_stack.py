@@ -19,7 +19,7 @@ import requests
 from slipway import models
 from slipway.stack.processes import all_processes, command_of
 from tests.support.load import Load
-from tests.support.ports import free_port
+from tests.support.ports import free_ports_in_a_row
 from tests.support.process import SLIPWAY
 from tests.support.waiting import wait_until
 
@@ -35,7 +35,9 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._flags = ""
-        self._ports = [free_port() for _ in range(4)]
+        first = free_ports_in_a_row(5)
+        # The second gateway has the port after the first one's.
+        self._ports = [first, first + 1, first + 2, first + 4]
         shutil.copyfile(HANDLERS, folder / "handlers.py")
         self.write()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Flask, Response, request
+from flask import Flask, Response, got_request_exception, request
 from flask.testing import FlaskClient
 from PIL import Image as PillowImage
 
@@ -84,7 +84,9 @@ def test_a_response_of_flask_stays_as_it_is(ask: Ask) -> None:
     assert (response.status_code, response.text, response.mimetype) == (201, "made", "text/x")
 
 
-@pytest.mark.parametrize("answer", [float("nan"), np.array([np.inf]), b"\xff", object(), {1j: 2}])
+@pytest.mark.parametrize(
+    "answer", [float("nan"), np.array([np.inf]), b"\xff", object(), {1j: 2}, ({}, 201)]
+)
 def test_an_answer_that_json_does_not_have_is_a_mistake(ask: Ask, answer: Any) -> None:
     assert ask(answering(answer)).get("/answer").status_code == 500
 
@@ -261,6 +263,54 @@ def test_a_blueprint_lives_in_the_app_of_others(tmp_path: Path) -> None:
     assert client.get("/nothing").content_type.startswith("text/html")
 
 
+class Empty(Handler):
+    def preprocess(self) -> dict[str, Any]:
+        return {}
+
+
+class Late(Handler):
+    async def preprocess(self) -> dict[str, Any]:  # type: ignore[override]
+        return {}
+
+
+def test_a_folder_is_made_for_handlers_that_keep_files_alone(make_app: MakeApp) -> None:
+    make_app(Empty(route="/a"))
+
+
+def test_errors_that_are_derived_from_ours_have_their_status(ask: Ask) -> None:
+    class NoWordsError(BadInputError):
+        pass
+
+    class BusyError(errors.UnavailableError):
+        pass
+
+    assert ask(failing(NoWordsError("none"))).get("/answer").json == {
+        "status": -1,
+        "error": "none",
+    }
+    assert ask(failing(BusyError("no"))).get("/answer").status_code == 503
+    assert ask(failing(errors.InputError("odd"))).get("/answer").status_code == 400
+
+
+def test_what_watches_an_app_learns_of_mistakes(make_app: MakeApp) -> None:
+    app, seen = make_app(failing(ValueError("secret"))), []
+
+    def watch(sender: Flask, exception: Exception) -> None:
+        seen.append((sender, str(exception)))
+
+    with got_request_exception.connected_to(watch, app):
+        app.test_client().get("/answer")
+    assert seen == [(app, "secret")]
+
+
+def test_a_method_of_a_client_s_own_is_counted_with_all_others(ask: Ask) -> None:
+    client = ask(answering(1))
+    client.open("/answer", method="ZAP")
+    text = client.get("/metrics").text
+    assert "ZAP" not in text
+    assert 'method="other"' in text
+
+
 def test_handlers_are_prepared_once_before_the_first_request(tmp_path: Path) -> None:
     class Prepared(Handler):
         route = "/prepared"
@@ -268,6 +318,9 @@ def test_handlers_are_prepared_once_before_the_first_request(tmp_path: Path) -> 
 
         def prepare(self, run_folder: Path) -> None:
             self.folders.append(run_folder)
+
+        def preprocess(self) -> dict[str, Any]:
+            return {}
 
     folder = tmp_path / "run"
     create_app(GatewayConfig([Prepared()], run_folder=folder), models=FakeModels({}))
@@ -278,10 +331,15 @@ def test_handlers_are_prepared_once_before_the_first_request(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("handlers", "message"),
     [
-        ([Handler()], "must have a route that begins with /"),
-        ([Handler(route="predict")], "found 'predict'"),
+        ([Empty()], "must have a route that begins with /"),
+        ([Empty(route="predict")], "found 'predict'"),
         ([answering(1), answering(2)], "both answer GET /answer"),
-        ([Handler(route="/metrics")], "a route that the gateway has itself"),
+        ([Empty(route="/metrics")], "a route that the gateway has itself"),
+        ([Handler(route="/a")], "has neither preprocess nor handle"),
+        ([Empty(route="/a", methods="POST")], r'methods must be several, such as \("POST",\)'),
+        ([Empty(route="/a", version=1, label="stable")], "a version and a label"),
+        ([Late(route="/a")], "preprocess is async"),
+        ([Empty], "Empty is a class: make a handler of it, Empty()"),
     ],
 )
 def test_routes_that_cannot_be_are_refused(

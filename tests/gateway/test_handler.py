@@ -165,5 +165,5 @@ def test_two_types_for_one_input_are_a_mistake_in_the_handler() -> None:
 
 
 def test_a_handler_without_preprocess_says_so() -> None:
-    with pytest.raises(NotImplementedError, match="Handler has no preprocess"):
+    with pytest.raises(ConfigError, match="has neither preprocess nor handle"):
         run_handler(Handler(), {})

@@ -137,6 +137,9 @@ def test_an_upload_has_its_name_and_type(ask: Ask) -> None:
         (Annotated[int, Header], {"headers": {"X": "4"}}, 4),
         (Annotated[bytes, Body()], {"data": b"raw"}, "raw"),
         (Annotated[str, Body()], {"data": "好".encode()}, "好"),
+        (Annotated[str | None, Body()], {"data": b"text"}, "text"),
+        (Annotated[str, Body(), Base64()], {"data": encoded("好").encode()}, "好"),
+        (Annotated[str, Header()], {"headers": {"X": "好".encode().decode("latin-1")}}, "好"),
         (Annotated[list[int], Body()], {"data": b"[1, 2]"}, [1, 2]),
         (Annotated[dict[str, Any], Body()], {"data": b'{"a": [1]}'}, {"a": [1]}),
     ],
@@ -167,6 +170,12 @@ def test_a_path_has_inputs_too(ask: Ask) -> None:
         return [user, number]
 
     assert ask(describe).get("/of/mia/3").json == ["mia", 3]
+
+    @handler("/text/<int:number>", methods=("GET",))
+    def text(predict: Predict, number: str) -> Any:
+        return number
+
+    assert ask(text).get("/text/3").json == "3"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -363,6 +372,23 @@ def test_a_body_without_a_length_is_refused_when_more_than_is_taken_has_come(
         environ_overrides={"wsgi.input_terminated": True},
     )  # fmt: skip
     assert answer.status_code == status
+
+
+def test_a_file_that_was_not_chosen_counts_as_missing(ask: Ask) -> None:
+    file = {"x": (io.BytesIO(b""), ""), "y": "1"}
+    answer = ask(echo(Image | None, default=None)).post(
+        "/echo", data=file, content_type="multipart/form-data"
+    )
+    assert (answer.status_code, answer.json) == (200, None)
+
+
+def test_a_list_with_a_million_mistakes_is_refused_at_the_first(ask: Ask) -> None:
+    body = b'{"x": [' + b"0," * 1_000_000 + b"0]}"
+    answer = ask(echo(list[str] | None, default=None)).post("/echo", data=body)
+    assert answer.json == {"status": -1, "error": "x[0] must be a valid string; found 0"}
+    body = b'{"x": {' + b",".join(b'"%d":0' % number for number in range(2000)) + b"}}"
+    answer = ask(echo(dict[str, str])).post("/echo", data=body)
+    assert answer.json == {"status": -1, "error": "x is not what it must be, in 2000 places"}
 
 
 def test_two_files_of_one_name_are_refused(ask: Ask) -> None:

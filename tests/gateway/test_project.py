@@ -140,6 +140,16 @@ def test_a_mistake_is_named_with_its_file_and_key(folder: Path, text: str, messa
     assert message in str(caught.value)
 
 
+def test_a_module_of_another_project_is_not_taken_for_this_one_s(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    load_gateway(write(folder, entry("handlers_of_test:two")))
+    other = tmp_path_factory.mktemp("other")
+    (other / "handlers_of_test.py").write_text(HANDLERS)
+    with pytest.raises(ConfigError, match=r"handlers_of_test is beside the file, and .* imported"):
+        load_gateway(write(other, entry("handlers_of_test:two")))
+
+
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is not there: .* make one with slipway init"):
         load_gateway(tmp_path / "slipway.toml")

@@ -1,7 +1,6 @@
 """`slipway gateway`: the gateway alone."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -80,9 +79,10 @@ def gateway(
 
 def _share_counts(folder: Path) -> None:
     """Have the processes of the gateway add up what they count, from zero, in a folder."""
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink(missing_ok=True)
     # Read when prometheus_client is imported.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 

@@ -1,6 +1,7 @@
 """`slipway.AsyncClient`."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +39,9 @@ class AsyncClient(BaseClient):
         key = (model, version, label, signature)
         arrays = typed_arrays(inputs)
         if arrays is None:
+            end = self._end(timeout_s)
             arrays = declared_arrays(inputs, await self._declared(key, timeout_s))
+            timeout_s = max(0.0, end - time.monotonic())
         request = Request.predict(model, version, label, signature, arrays, output_filter)
         try:
             outputs: Arrays = await self._ask(request, timeout_s)

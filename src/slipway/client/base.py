@@ -1,5 +1,7 @@
 """What both clients are made of."""
 
+import time
+
 from slipway.client.native import Connection
 from slipway.signatures import Signature
 
@@ -24,6 +26,10 @@ class BaseClient:
         self._timeout_s = timeout_s
         self._connection = Connection(address, max_message_bytes=max_message_bytes)
         self._signatures: dict[SignatureKey, Signature] = {}
+
+    def _end(self, timeout_s: float | None) -> float:
+        """Return when a call that begins now must have ended, by the monotonic clock."""
+        return time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
 
     def close(self) -> None:
         """Give up the connection; calls under way are still answered."""

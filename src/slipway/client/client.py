@@ -1,5 +1,6 @@
 """`slipway.Client`."""
 
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -47,7 +48,9 @@ class Client(BaseClient):
         key = (model, version, label, signature)
         arrays = typed_arrays(inputs)
         if arrays is None:
+            end = self._end(timeout_s)
             arrays = declared_arrays(inputs, self._declared(key, timeout_s))
+            timeout_s = max(0.0, end - time.monotonic())
         request = Request.predict(model, version, label, signature, arrays, output_filter)
         try:
             outputs: Arrays = self._ask(request, timeout_s)

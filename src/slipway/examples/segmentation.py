@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 _CACHE: Final = "jieba.cache"
 _LONGEST_RUN: Final = 1000
-"""Han characters in a row that jieba is given: its time may grow with their square."""
-_RUN: Final = re.compile(f"[\u4e00-\u9fd5]{{1,{_LONGEST_RUN}}}")
+"""Characters that jieba takes together, Han or Latin: its time may grow with their square."""
+_RUN: Final = re.compile(f"[\u4e00-\u9fd5a-zA-Z0-9+#&._%-]{{1,{_LONGEST_RUN}}}")
 _LOADING: Final = threading.Lock()
 """One for all, as an import changes the filters of warnings of the whole process."""
 

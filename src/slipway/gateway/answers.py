@@ -42,6 +42,11 @@ def respond(answer: Any) -> BaseResponse:
         answer = Content(encode_png(answer), "image/png")
     if isinstance(answer, Content):
         return Response(answer.data, content_type=answer.content_type, headers=answer.headers)
+    if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], int):
+        raise TypeError(
+            "a handler answers with a value, not with a value and a status: return a response of "
+            "Flask's for another status"
+        )
     return Response(json_text(answer), content_type=JSON)
 
 

@@ -16,6 +16,7 @@ from slipway.arrays import Arrays
 from slipway.errors import Code, ConfigError, ServingError
 from slipway.gateway.answers import JSON, json_text, respond
 from slipway.gateway.config import GatewayConfig
+from slipway.gateway.handler import Handler
 from slipway.gateway.locality import is_local
 from slipway.gateway.metrics import CONTENT_TYPE, Metrics
 from slipway.gateway.openapi import describe
@@ -29,6 +30,7 @@ from slipway.gateway.upstreams import Upstreams
 from slipway.gateway.values import Decoder
 
 _OWN = {"/healthz", "/readyz", "/metrics", "/openapi.json", *FILES}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _READY_S = 1.0
 """How long a server may take to say whether it has a model."""
 
@@ -121,9 +123,13 @@ class _Gateway:
         self._models = _CountedModels(models, self._metrics)
         self._decoder = Decoder(config.limits)
         _check(self._routes)
+        self._methods = _METHODS.union(*(route.handler.methods for route in self._routes))
 
     def prepare(self) -> None:
         """Have handlers load what they share."""
+        handlers = [route.handler for route in self._routes]
+        if all(type(handler).prepare is Handler.prepare for handler in handlers):
+            return
         folder = self.config.run_folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -131,8 +137,8 @@ class _Gateway:
             raise ConfigError(
                 f"the run folder {folder} cannot be made: {error.strerror}"
             ) from error
-        for route in self._routes:
-            route.handler.prepare(folder)
+        for handler in handlers:
+            handler.prepare(folder)
 
     def blueprint(self, name: str) -> Blueprint:
         """Return the routes, and those that tell of them."""
@@ -167,7 +173,9 @@ class _Gateway:
         response.headers["X-Content-Type-Options"] = "nosniff"
         seconds = time.perf_counter() - g.get("slipway_begin", time.perf_counter())
         rule = request.url_rule.rule if request.url_rule else ""
-        self._metrics.count_request(rule, request.method, response.status_code, seconds)
+        # Clients may name any: each would be counted by itself, for ever.
+        method = request.method if request.method in self._methods else "other"
+        self._metrics.count_request(rule, method, response.status_code, seconds)
         return response
 
     def _view(self, route: Route) -> Callable[..., BaseResponse]:
@@ -204,13 +212,13 @@ class _Gateway:
                 wanted[handler.model, handler.version, handler.label] = None
             for name in handler.needs:
                 wanted[name, None, None] = None
-        unready = {}
+        unready: dict[str, str] = {}
         for name, version, label in wanted:
             reason = self._models.unready_reason(
                 name, version=version, label=label, timeout_s=_READY_S
             )
             if reason:
-                unready[name] = reason
+                unready[name] = f"{unready[name]}; {reason}" if name in unready else reason
         return unready
 
     def _metrics_text(self) -> Response:

@@ -81,7 +81,7 @@ class Handler:
 
         Raises InputError for what the client got wrong.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no preprocess")
+        raise NotImplementedError
 
     def postprocess(self, outputs: Arrays, *args: Any, **kwargs: Any) -> Any:
         """Return the answer for a model's outputs by alias: see `slipway.gateway.answers`."""
@@ -90,11 +90,6 @@ class Handler:
     def handle(self, predict: Predict, *args: Any, **kwargs: Any) -> Any:
         """Return the answer for a client's inputs, with as many calls of `predict` as it takes."""
         raise NotImplementedError
-
-    @property
-    def asked_models(self) -> list[str]:
-        """The models that must answer before the route can."""
-        return [name for name in (self.model, *self.needs) if name]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.route or 'no route'}>"

@@ -17,13 +17,13 @@ brackets, as Flask writes them, comes from the path. A marker names another plac
 """
 
 import inspect
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from PIL import Image as PillowImage
-from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter
+from pydantic import BaseModel, ConfigDict, FailFast, PydanticUserError, TypeAdapter
 
 from slipway.errors import ConfigError
 from slipway.gateway.handler import Handler
@@ -93,6 +93,8 @@ class Parameter:
     default: Any
     """REQUIRED when it has none."""
     is_base64: bool
+    is_text: bool
+    """Whether it is a `str`, which a whole body may be as it came."""
     is_container: bool
     """Whether it holds other values, so that text must be JSON or come several times."""
     is_plain: bool
@@ -174,6 +176,7 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         place=places[0] if places else None,
         default=default,
         is_base64=any(isinstance(_instance(marker), Base64) for marker in metadata),
+        is_text=core is str,
         is_container=_is_container(core),
         is_plain=_is_plain(hint),
         adapter=_adapter(hint) if kind == "value" else None,
@@ -193,7 +196,7 @@ def _unwrapped(hint: Any) -> tuple[Any, Sequence[Any]]:
             hint, *more = get_args(hint)
             metadata += more
             continue
-        if get_origin(hint) in (Union, types.UnionType):
+        if get_origin(hint) in (Union, UnionType):
             kinds = [kind for kind in get_args(hint) if kind is not type(None)]
             if len(kinds) == 1:
                 hint = kinds[0]
@@ -216,12 +219,13 @@ def _is_plain(hint: Any) -> bool:
     origin = get_origin(core) or core
     if origin is Literal:
         return True
-    if origin in (Union, types.UnionType):
+    if origin in (Union, UnionType):
         return all(map(_is_plain, get_args(core)))
     return origin in _PLAIN and all(map(_is_plain, get_args(core)))
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any]:
+    hint = _failing_fast(hint)
     try:
         return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
     except PydanticUserError as error:
@@ -229,6 +233,25 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
         if error.code != "type-adapter-config-unused":
             raise
         return TypeAdapter(hint)
+
+
+class _FirstMistake(FailFast):
+    """pydantic's marker, which may be a part of a union too."""
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+def _failing_fast(hint: Any) -> Any:
+    """Return a type whose lists are refused at their first mistake: a body may hold millions."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return Annotated[(_failing_fast(inner[0]), *hint.__metadata__)]
+    if origin in (Union, UnionType):
+        return Union[tuple(map(_failing_fast, inner))]  # noqa: UP007
+    if origin in (list, set, frozenset):
+        return Annotated[origin[tuple(map(_failing_fast, inner))], _FirstMistake()]
+    return hint
 
 
 def _shape(parameter: Parameter) -> tuple[Any, ...]:

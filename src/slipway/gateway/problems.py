@@ -7,10 +7,18 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    got_request_exception,
+    request,
+)
 from werkzeug.exceptions import HTTPException
 
 from slipway.errors import (
@@ -78,14 +86,21 @@ def handle_problems(app: Flask | Blueprint) -> None:
     app.register_error_handler(Exception, mistake)
 
 
+def _known(error: Exception, table: Mapping[Any, object]) -> Any:
+    """Return the class of an error that a table has: its own, or one that it is derived from."""
+    return next((kind for kind in type(error).__mro__ if kind in table), None)
+
+
 def _input_problem(error: InputError) -> Response:
-    return problem(INPUT_STATUS[type(error)], str(error))
+    kind = _known(error, INPUT_STATUS)
+    return problem(INPUT_STATUS[kind] if kind else 400, str(error))
 
 
 def _model_problem(error: ServingError) -> Response:
-    if type(error) not in MODEL_STATUS:
+    kind = _known(error, MODEL_STATUS)
+    if kind is None:
         return mistake(error)
-    status, message = MODEL_STATUS[type(error)]
+    status, message = MODEL_STATUS[kind]
     logger.warning("%s %s: %s: %s", request.method, _logged_path(), error.code.name, error)
     return problem(status, message)
 
@@ -128,4 +143,6 @@ def mistake(error: BaseException) -> Response:
     logger.error(
         "request %s failed: %s %s", identity, request.method, _logged_path(), exc_info=error
     )
+    # What watches an app of Flask listens to this.
+    got_request_exception.send(current_app._get_current_object(), exception=error)  # type: ignore[attr-defined]
     return problem(500, f"this request failed here; the log has it under the id {identity}")

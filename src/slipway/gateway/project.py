@@ -27,7 +27,7 @@ def load_gateway(path: Path) -> GatewayConfig:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:
-        handlers = [handler for entry in section.routes for handler in _handlers(entry)]
+        handlers = [handler for entry in section.routes for handler in _handlers(entry, folder)]
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return GatewayConfig(
@@ -46,11 +46,11 @@ def _limits(section: GatewaySection) -> InputLimits:
     )
 
 
-def _handlers(entry: RouteSection) -> Iterator[Handler]:
+def _handlers(entry: RouteSection, folder: Path) -> Iterator[Handler]:
     """Yield the handlers that an entry names, with its settings in place of their own."""
     settings = entry.model_dump(exclude={"handler"}, exclude_none=True)
     module_name, _, name = entry.handler.partition(":")
-    module = _imported(module_name)
+    module = _imported(module_name, folder)
     if name:
         found = vars(module).get(name)
         if found is None:
@@ -69,9 +69,9 @@ def _handlers(entry: RouteSection) -> Iterator[Handler]:
         yield _handler(f"{module_name}:{name}", found, settings)
 
 
-def _imported(name: str) -> ModuleType:
+def _imported(name: str, folder: Path) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         # One that the handler's own module asks for is that module's mistake.
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
@@ -81,11 +81,20 @@ def _imported(name: str) -> ModuleType:
         ) from error
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{name!r} is no name of a module") from error
+    # Python imports a name once: another project in this process may have had one of its own.
+    beside = folder / Path(*name.split("."))
+    found = Path(module.__file__ or "")
+    if beside.with_suffix(".py").exists() and not found.is_relative_to(folder):
+        raise ConfigError(f"{name} is beside the file, and {found} was imported under this name")
+    return module
 
 
 def _handler(name: str, found: object, settings: dict[str, object]) -> Handler:
     if isinstance(found, type) and issubclass(found, Handler):
-        return found(**settings)
+        try:
+            return found(**settings)
+        except TypeError as error:
+            raise ConfigError(f"{name} cannot be made: {error}") from error
     if isinstance(found, Handler):
         # Another entry may give it another route.
         handler = copy.copy(found)

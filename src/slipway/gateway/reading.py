@@ -50,14 +50,14 @@ class _Places:
     def value_of(self, parameter: Parameter) -> Any:
         path = self._request.view_args or {}
         if parameter.name in path:
-            return self._decoder.from_texts(parameter, [path[parameter.name]], in_url=True)
+            return self._decoder.from_texts(parameter, [str(path[parameter.name])], in_url=True)
         match parameter.place or self._usual():
             case Query():
                 query = self._query_fields()
                 texts = query.getlist(parameter.name)
                 return self._text(parameter, texts, "the query", list(query), in_url=True)
             case Header():
-                texts = self._request.headers.getlist(parameter.header)
+                texts = [*map(_utf8, self._request.headers.getlist(parameter.header))]
                 return self._text(parameter, texts, "the headers", [], in_url=False)
             case Form():
                 return self._field(parameter)
@@ -96,7 +96,8 @@ class _Places:
     def _field(self, parameter: Parameter) -> Any:
         self._request.form_data_parser_class = _FormParser
         with self._reading_body():
-            files = self._request.files.getlist(parameter.name)
+            # Browsers send a file without a name where none was chosen.
+            files = [file for file in self._request.files.getlist(parameter.name) if file.filename]
         if len(files) > 1:
             raise BadInputError(f"{parameter.name} has {len(files)} files: send one")
         if files:
@@ -240,3 +241,11 @@ def _missing(parameter: Parameter, place: str, names: Sequence[str]) -> Any:
     name = parameter.header if isinstance(parameter.place, Header) else parameter.name
     found = ", ".join(names[:_NAMES])[:200]
     raise BadInputError(f"{place} must have {name}" + (f"; found {found}" if found else ""))
+
+
+def _utf8(header: str) -> str:
+    """Return the text of a header, whose bytes WSGI gives as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header

@@ -48,6 +48,15 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
+        try:
+            return self._app()
+        except Exception as error:
+            if not self._reloads or isinstance(error, SyntaxError):
+                raise
+            # After this error alone Gunicorn shows the traceback and looks for changes of files.
+            raise SyntaxError(str(error), (str(self._path), 1, 0, "")) from error
+
+    def _app(self) -> Flask:
         config = load_gateway(self._path)
         if self._upstreams:
             config = replace(config, upstreams=self._upstreams)

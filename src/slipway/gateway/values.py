@@ -16,6 +16,8 @@ from slipway.gateway.strict_json import parse_json
 from slipway.gateway.word_list import parse_words
 
 _EXCERPT = 60
+_MOST_MISTAKES = 1000
+"""Each is described at length before the first can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,14 @@ class Decoder:
         """Return the value of a whole body."""
         if parameter.kind != "value":
             return self._from_bytes(parameter, body)
-        assert parameter.adapter
-        if parameter.adapter.core_schema["type"] == "str":
+        if parameter.is_text:
             try:
-                return _checked(parameter, body.decode(), strict=True)
+                text = body.decode()
             except UnicodeDecodeError as error:
                 raise BadInputError(f"the body is no UTF-8 at byte {error.start}") from error
+            if parameter.is_base64:
+                text = decode_base64_text(text, what="the body")
+            return _checked(parameter, text, strict=True)
         return self.from_json(parameter, self.parse(body))
 
     def _from_bytes(self, parameter: Parameter, data: bytes) -> Any:
@@ -148,6 +152,9 @@ def _checked(parameter: Parameter, value: Any, *, strict: bool) -> Any:
 
 def _reason(parameter: Parameter, error: ValidationError) -> str:
     """Say what is wrong first of all, where, and what was found there."""
+    count = error.error_count()
+    if count > _MOST_MISTAKES:
+        return f"{parameter.name} is not what it must be, in {count} places"
     first = error.errors(include_url=False, include_context=False)[0]
     where = parameter.name + "".join(
         f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]

@@ -1,5 +1,7 @@
 """Gunicorn's worker, whose own refusals have the form of the gateway's."""
 
+import socket
+import struct
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,6 +25,8 @@ _MESSAGE: Final[Mapping[str, str]] = {
     "{field_size} bytes each, are taken",
 }
 _EXCERPT: Final = 120
+_LONGEST_PAUSE_S: Final = 15
+"""Between two pieces of a request that a client sends."""
 
 
 class GatewayWorker(DrainingWorker):
@@ -34,6 +38,9 @@ class GatewayWorker(DrainingWorker):
         A connection that goes on waits until there is more to read from it; what has been read
         already would wait with it.
         """
+        # Gunicorn waits for the rest of a request as long as the client likes, in a thread.
+        wait = struct.pack("ll", _LONGEST_PAUSE_S, 0)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
         while (goes_on := super().handle(conn)) is True and self.alive and _has_read_ahead(conn):
             pass
         return goes_on
