@@ -133,7 +133,7 @@ PROJECTS: dict[str, tuple[Mapping[str, Any], str, Mark, str, str]] = {
     "too little memory": (
         {"memory_limit_bytes": GIB // 2}, "models", Mark.PROBLEM, "need about", "give it more",
     ),
-    "no unit": ({"units": []}, "start at boot", Mark.WARNING, "no unit", "slipway render systemd"),
+    "no unit": ({"units": []}, "start at boot", Mark.WARNING, "no unit", "slipway render prints"),
     "unit off": (
         {"units": [Unit("a.service", is_enabled=False, is_users=False)]}, "start at boot",
         Mark.WARNING, "a.service is not enabled", "sudo systemctl enable a.service",

@@ -9,7 +9,7 @@ import pytest
 from slipway.config.models import models_of_file
 from slipway.errors import ConfigError
 from slipway.lifecycle.version_policy import All, Latest, Specific
-from slipway.stack.files import find_nginx, render, write_files
+from slipway.stack.files import nginx_path, render, write_files
 from slipway.stack.plan import Plan, make_plan
 from tests.support.nginx import nginx_program
 from tests.support.ports import free_port
@@ -142,7 +142,7 @@ def test_what_root_reads_the_user_cannot_write(tmp_path: Path) -> None:
         f"[proxy]\nport = {free_port()}\n"
     )
     plan = make_plan(
-        tmp_path / "slipway.toml", nginx=find_nginx() if find_nginx().exists() else None
+        tmp_path / "slipway.toml", nginx=nginx_path() if nginx_path().exists() else None
     )
     write_files(plan)
     for path in (plan.run, plan.nginx_folder, plan.supervisor_config, plan.models_config):

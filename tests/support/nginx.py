@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pytest
 
-from slipway.stack.files import find_nginx
+from slipway.stack.files import nginx_path
 from slipway.stack.nginx import nginx_config
 from slipway.stack.plan import Gateway, Plan, Server, make_plan
 from tests.support.ports import free_port
@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 
 def nginx_program() -> Path:
     """Return nginx; skip the test where there is none."""
-    program = find_nginx()
+    program = nginx_path()
     if not program.exists():
         pytest.skip("nginx is not installed")
     return program
@@ -40,7 +40,7 @@ def plan_of(
     """Return the plan of a project, with gateways and REST servers at other addresses."""
     file = folder / "slipway.toml"
     file.write_text(text)
-    plan = make_plan(file, nginx=find_nginx())
+    plan = make_plan(file, nginx=nginx_path())
     return replace(
         plan,
         gateways=[Gateway(name=address, command=[], address=address) for address in gateways]

@@ -25,12 +25,12 @@ def render(path: Path, name: str | None) -> None:
     NAME is one of them: nginx.conf, supervisord.conf, gateway-1.conf.py, models.config, ...; it is
     printed alone, to be written elsewhere.
     """
-    from slipway.stack.files import find_nginx
+    from slipway.stack.files import nginx_path
     from slipway.stack.files import render as render_files
     from slipway.stack.plan import make_plan
     from slipway.stack.systemd import UNITS, systemd_units
 
-    plan = make_plan(path, nginx=find_nginx())
+    plan = make_plan(path, nginx=nginx_path())
     units = systemd_units(plan, user=getpass.getuser())
     files = {**render_files(plan), **{UNITS / unit: text for unit, text in units.items()}}
     if name is None:

@@ -254,7 +254,7 @@ def _boot(host: Host, plan: Plan) -> Line:
             Mark.WARNING,
             subject,
             f"no unit of systemd names {plan.file}",
-            "slipway render systemd prints one, and how to enable it",
+            "slipway render prints one, and how to enable it",
         )
     if any(unit.is_enabled for unit in host.units):
         return Line(Mark.OK, subject, ", ".join(unit.name for unit in host.units))

@@ -195,7 +195,7 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def find_nginx() -> Path:
+def nginx_path() -> Path:
     """Return nginx, or where Debian has it: for files that may be for another machine."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     return Path(shutil.which("nginx", path=path) or "/usr/sbin/nginx")
