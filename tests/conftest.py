@@ -1,6 +1,7 @@
 """What tests of several kinds share: models, and all of it as processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from tests.support.models import SavedModels
 from tests.support.questions import read
 from tests.support.stack import Stack, running_stack
 
+# A shell that runs the tests in the background has them ignore SIGINT, and what they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # TensorFlow's C++ code reads it when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 

@@ -301,6 +301,7 @@ def test_a_model_that_is_gone_is_said_and_shown(project: Project) -> None:
 
 
 def test_it_stays_in_front_when_it_is_told_to(project: Project) -> None:
+    project.run("down")
     with project.start("up", "--foreground") as process:
         assert process.stdout
         lines: list[str] = []
