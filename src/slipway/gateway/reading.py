@@ -6,7 +6,7 @@ from typing import IO, Any, Final
 from urllib.parse import parse_qsl
 
 from flask import Request
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
@@ -96,8 +96,7 @@ class _Places:
     def _field(self, parameter: Parameter) -> Any:
         self._request.form_data_parser_class = _FormParser
         with self._reading_body():
-            # Browsers send a file without a name where none was chosen.
-            files = [file for file in self._request.files.getlist(parameter.name) if file.filename]
+            files = [*filter(_is_chosen, self._request.files.getlist(parameter.name))]
         if len(files) > 1:
             raise BadInputError(f"{parameter.name} has {len(files)} files: send one")
         if files:
@@ -241,6 +240,15 @@ def _missing(parameter: Parameter, place: str, names: Sequence[str]) -> Any:
     name = parameter.header if isinstance(parameter.place, Header) else parameter.name
     found = ", ".join(names[:_NAMES])[:200]
     raise BadInputError(f"{place} must have {name}" + (f"; found {found}" if found else ""))
+
+
+def _is_chosen(file: FileStorage) -> bool:
+    """Return whether there is a file: browsers send one without name and data where none is."""
+    if file.filename:
+        return True
+    begins = bool(file.read(1))
+    file.seek(0)
+    return begins
 
 
 def _utf8(header: str) -> str:
