@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from slipway.config.gunicorn import settings_of
 from slipway.config.project import GatewaySection
 from slipway.errors import ConfigError
-from slipway.gateway.gunicorn import settings_of
 from slipway.stack.gunicorn import gunicorn_config
 from slipway.stack.plan import make_plan
 

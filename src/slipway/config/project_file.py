@@ -1,6 +1,5 @@
 """Reading `slipway.toml`: each mistake with its line, and with what would be right."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from slipway.config.hints import did_you_mean
 from slipway.config.project import Project
 from slipway.errors import ConfigError
 
@@ -114,8 +114,7 @@ def _reason(key: Key, error: Any) -> str:
     name = key_name(key)
     if error["type"] == "extra_forbidden":
         known = list(_names(key[:-1]))
-        near = difflib.get_close_matches(str(key[-1]), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        hint = did_you_mean(str(key[-1]), known) or f"known are {', '.join(known)}"
         return f"unknown key {name}; {hint}"
     found = f"; found {error['input']!r}" if error["type"] != "missing" else ""
     return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}{found}"

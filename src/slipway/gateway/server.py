@@ -8,9 +8,9 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from slipway.config.gunicorn import settings_of
 from slipway.config.project import GatewaySection, host_port
 from slipway.gateway.app import create_app
-from slipway.gateway.gunicorn import settings_of
 from slipway.gateway.project import load_gateway
 
 

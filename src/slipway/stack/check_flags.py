@@ -1,11 +1,11 @@
 """Whether the model server takes the flags that a project hands to it."""
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
 from pydantic import ValidationError
 
+from slipway.config.hints import did_you_mean
 from slipway.config.ignored import IGNORED, REFUSED
 from slipway.config.load import load_serve_config
 from slipway.config.options import ServeOptions
@@ -40,8 +40,7 @@ def check_flags(section: ServerSection) -> Iterator[Finding]:
         elif name in REFUSED:
             yield Finding(key, REFUSED[name], "take it out")
         elif name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            remedy = f"did you mean {near[0]}?" if near else "slipway serve --help lists all"
+            remedy = did_you_mean(name, known) or "slipway serve --help lists all"
             yield Finding(key, "slipway serve has no such flag", remedy)
         elif wrong := _wrong(name, value):
             yield Finding(key, wrong, "slipway serve --help says what it takes")

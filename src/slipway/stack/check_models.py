@@ -1,10 +1,10 @@
 """Whether the models of a project can be served."""
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from slipway.config.hints import nearest
 from slipway.config.models import check_platforms, models_of_file
 from slipway.config.project import ModelSection
 from slipway.config.project_file import Key
@@ -269,5 +269,5 @@ def _near(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, names, 1)
-    return f"; did you mean {path.parent / near[0]}?" if near else ""
+    near = nearest(path.name, names)
+    return f"; did you mean {path.parent / near}?" if near else ""

@@ -1,7 +1,6 @@
 """Whether the gateway of a project can find what its routes name, without importing any of it."""
 
 import ast
-import difflib
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from slipway.client.client import Client
+from slipway.config.hints import did_you_mean
 from slipway.config.project import RouteSection
 from slipway.config.project_file import Key
 from slipway.errors import SlipwayError
@@ -25,15 +25,6 @@ _EXAMPLES: Final = {
 }
 # What the class of a worker imports.
 _WORKERS: Final = {"gevent": "gevent", "eventlet": "eventlet", "tornado": "tornado"}
-_OWN_SETTINGS: Final = {
-    "bind": "set host and port in [gateway]",
-    "workers": "set workers in [gateway]",
-    "threads": "set threads in [gateway]",
-    "daemon": "leave it out: supervisor keeps the process",
-    "config": "leave it out: the stack writes the file",
-    "wsgi_app": "leave it out: the stack says what is run",
-}
-"""What the stack sets itself, and where it is set instead."""
 
 
 def check_routes(plan: Plan, account: Account, installed: Mapping[str, str]) -> Iterator[Finding]:
@@ -77,32 +68,19 @@ def check_gunicorn(settings: Mapping[str, Any], installed: Mapping[str, str]) ->
     """Yield what Gunicorn would refuse of the settings that are passed through to it."""
     if "gunicorn" not in installed:
         return
-    from gunicorn.config import Config
+    from slipway.config.gunicorn import Refusal, mistakes_in
 
-    config = Config()
-    for name, value in settings.items():
+    for name, refusal, known in mistakes_in(settings):
         key: Key = ("gateway", "gunicorn", name)
-        if name in _OWN_SETTINGS:
-            yield Finding(key, "the stack sets it itself", _OWN_SETTINGS[name])
-        elif name not in config.settings:
-            near = difflib.get_close_matches(name, config.settings, 1)
-            yield Finding(
-                key,
-                "Gunicorn has no such setting",
-                f"did you mean {near[0]}?"
-                if near
-                else "its settings: gunicorn --help, with _ for -",
-            )
-        else:
-            try:
-                config.set(name, value)
-            # Its validators raise what they like.
-            except Exception as error:
-                yield Finding(
-                    key,
-                    f"Gunicorn refuses {value!r}: {error}",
-                    "see gunicorn --help for its values",
-                )
+        match refusal:
+            case Refusal.OWN:
+                yield Finding(key, "the stack sets it itself", known)
+            case Refusal.UNKNOWN:
+                remedy = known or "its settings: gunicorn --help, with _ for -"
+                yield Finding(key, "Gunicorn has no such setting", remedy)
+            case Refusal.VALUE:
+                fact = f"Gunicorn refuses {settings[name]!r}: {known}"
+                yield Finding(key, fact, "see gunicorn --help for its values")
     yield from _check_worker_class(settings.get("worker_class"), installed)
 
 
@@ -113,11 +91,10 @@ def _check_worker_class(name: object, installed: Mapping[str, str]) -> Iterator[
 
     key: Key = ("gateway", "gunicorn", "worker_class")
     if name not in SUPPORTED_WORKERS and "." not in name and ":" not in name:
-        near = difflib.get_close_matches(name, SUPPORTED_WORKERS, 1)
         yield Finding(
             key,
             f"Gunicorn has no workers of the class {name}",
-            f"did you mean {near[0]}?" if near else "gthread and gevent are tried ones",
+            did_you_mean(name, SUPPORTED_WORKERS) or "gthread and gevent are tried ones",
         )
     elif (package := _WORKERS.get(name)) and package not in installed:
         yield Finding(
@@ -155,11 +132,10 @@ def _check_handler(
         return
     names = _names(tree)
     if name and name not in names and "*" not in names:
-        near = difflib.get_close_matches(name, sorted(names), 1)
         yield Finding(
             key,
             f"{file.name} has no {name}",
-            f"did you mean {near[0]}?" if near else f"write it in {file}",
+            did_you_mean(name, sorted(names)) or f"write it in {file}",
         )
 
 
@@ -205,17 +181,14 @@ def _check_asked_models(
     asked += [("needs", name) for name in route.needs or ()]
     for field, name in asked:
         if name not in models:
-            near = difflib.get_close_matches(str(name), sorted(models), 1)
+            known = sorted(models)
             yield Finding(
                 (*key, field),
                 f"no model {name} is served here",
-                f"did you mean {near[0]}?"
-                if near
-                else f"served are {', '.join(sorted(models)) or 'none'}",
+                did_you_mean(str(name), known) or f"served are {', '.join(known) or 'none'}",
             )
 
 
 def _near(module: str, folder: Path) -> str:
-    names = [file.stem for file in folder.glob("*.py")]
-    near = difflib.get_close_matches(module, names, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(module, (file.stem for file in folder.glob("*.py")))
+    return f"; {hint}" if hint else ""

@@ -4,8 +4,8 @@ import pprint
 from collections.abc import Iterator
 from typing import Any, Final
 
+from slipway.config.gunicorn import Setting, settings_of
 from slipway.config.project import host_port
-from slipway.gateway.gunicorn import Setting, settings_of
 from slipway.stack.plan import Gateway, Plan
 
 _WIDTH: Final = 100

@@ -1,14 +1,15 @@
 """The settings of Gunicorn under which a gateway runs, whoever starts it."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
 from gunicorn.config import Config
 
+from slipway.config.hints import did_you_mean
 from slipway.config.project import GatewaySection
 from slipway.errors import ConfigError
 
@@ -16,7 +17,7 @@ WORKER: Final = "slipway.gateway.worker.GatewayWorker"
 KEEPALIVE_S: Final = 75
 """Longer than nginx keeps idle connections, 60 s: who sends requests is to be the one who closes.
 The other way about, a request may be on its way when the connection is closed."""
-OWN: Final[Mapping[str, str]] = {
+_OWN: Final[Mapping[str, str]] = {
     "bind": "set host and port in [gateway]",
     "config": "leave it out: what it would hold belongs here",
     "daemon": "leave it out: supervisor keeps the process",
@@ -29,6 +30,16 @@ _LONGEST_REQUEST_LINE: Final = 8190
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 nothing is opened by a name in it
 _LEAST_TIMEOUT_S: Final = 30
 _MARGIN_S: Final = 10
+
+
+class Refusal(Enum):
+    """Why a setting cannot be passed through."""
+
+    OWN = auto()
+    """It is set elsewhere in slipway.toml, or by what runs the gateway."""
+    UNKNOWN = auto()
+    VALUE = auto()
+    """Gunicorn does not take what it is set to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +123,37 @@ def settings_of(section: GatewaySection) -> Sequence[Setting]:
     ]
 
 
-def _check(given: Mapping[str, Any]) -> None:
+def mistakes_in(given: Mapping[str, Any]) -> Iterator[tuple[str, Refusal, str]]:
+    """Yield the settings that cannot be passed through to Gunicorn, why, and what more is known.
+
+    That is where a setting of ours is set instead, a question for the name that was meant, or what
+    Gunicorn says of the value.
+    """
     config = Config()
     for name, value in given.items():
+        if name in _OWN:
+            yield name, Refusal.OWN, _OWN[name]
+        elif name not in config.settings:
+            yield name, Refusal.UNKNOWN, did_you_mean(name, config.settings)
+        else:
+            try:
+                config.set(name, value)
+            # Its validators raise what they like.
+            except Exception as error:
+                yield name, Refusal.VALUE, str(error)
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    for name, refusal, known in mistakes_in(given):
         key = f"gateway.gunicorn.{name}"
-        if name in OWN:
-            raise ConfigError(f"{key} cannot be set: {OWN[name]}")
-        if name not in config.settings:
-            near = difflib.get_close_matches(name, config.settings, 1)
-            hint = f"did you mean {near[0]}?" if near else "gunicorn --help lists its settings"
-            raise ConfigError(f"{key}: Gunicorn has no such setting; {hint}")
-        try:
-            config.set(name, value)
-        except Exception as error:
-            # Validators raise what they like.
-            raise ConfigError(f"{key}: Gunicorn does not take {value!r}: {error}") from error
+        match refusal:
+            case Refusal.OWN:
+                raise ConfigError(f"{key} cannot be set: {known}")
+            case Refusal.UNKNOWN:
+                hint = known or "gunicorn --help lists its settings"
+                raise ConfigError(f"{key}: Gunicorn has no such setting; {hint}")
+            case Refusal.VALUE:
+                raise ConfigError(f"{key}: Gunicorn does not take {given[name]!r}: {known}")
 
 
 def _is_threaded(given: Mapping[str, Any]) -> bool:
