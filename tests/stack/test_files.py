@@ -122,6 +122,14 @@ def test_models_are_those_of_the_file(tmp_path: Path) -> None:
     assert b.labels == {"stable": 1}
 
 
+@pytest.mark.parametrize("versions", ["0", "[]", "[-1]"])
+def test_a_model_without_versions_is_refused(tmp_path: Path, versions: str) -> None:
+    entry = f'[[models]]\nname = "a"\nbase_path = "a"\nversions = {versions}\n'
+    (tmp_path / "slipway.toml").write_text(entry)
+    with pytest.raises(ConfigError, match=r"models\[0\].versions: .* asks for no version"):
+        render(make_plan(tmp_path / "slipway.toml", nginx=None))
+
+
 def test_a_model_listed_twice_is_refused(tmp_path: Path) -> None:
     entry = '[[models]]\nname = "a"\nbase_path = "a"\n'
     (tmp_path / "slipway.toml").write_text(entry * 2)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from slipway.config.hints import nearest
 from slipway.config.models import check_platforms, models_of_file
-from slipway.config.project import ModelSection
 from slipway.config.project_file import Key
+from slipway.config.project_models import model_of_section
 from slipway.config.schema import ModelConfig
 from slipway.dataplane.native import incomplete_reason
 from slipway.errors import ConfigError, ServingError
-from slipway.lifecycle.version_policy import All, Latest, Specific, VersionPolicy
+from slipway.lifecycle.version_policy import Specific
 from slipway.sources.directory import file_sizes, version_number
 from slipway.stack.access import Account, barrier
 from slipway.stack.finding import Finding
@@ -46,11 +46,8 @@ def models_of(plan: Plan) -> list[ModelConfig] | None:
             return list(models_of_file(plan.models_config))
         except ConfigError:
             return None
-    return [
-        ModelConfig(section.name, plan.file.parent / section.base_path, policy, section.labels)
-        for section in plan.project.models
-        if (policy := _policy(section))
-    ]
+    found = (model_of_section(section, plan.file) for section in plan.project.models)
+    return [model for model in found if model]
 
 
 def served_bytes(plan: Plan) -> int:
@@ -90,32 +87,17 @@ def _check_entries(plan: Plan, account: Account) -> Iterator[Finding]:
                 "copy the model to this machine, or mount it, and name that folder",
             )
             continue
-        policy = _policy(section)
-        if policy is None:
+        model = model_of_section(section, plan.file)
+        if model is None:
             yield Finding(
                 (*key, "versions"),
                 f"{section.versions} asks for no version",
                 'take a number from 1, "all", or a list of version numbers',
             )
             continue
-        model = ModelConfig(
-            section.name, plan.file.parent / section.base_path, policy, section.labels
-        )
         free_labels = bool(plan.project.server.flags.get(_FREE_LABELS))
         yield from _check_folder(model, (*key, "base_path"), account)
         yield from _check_versions(model, key, account, free_labels=free_labels)
-
-
-def _policy(section: ModelSection) -> VersionPolicy | None:
-    """Return the policy that a section asks for; None when it asks for nothing."""
-    versions = section.versions
-    if versions == "all":
-        return All()
-    if isinstance(versions, int):
-        return Latest(versions) if versions >= 1 else None
-    if versions and all(number >= 0 for number in versions):
-        return Specific(frozenset(versions))
-    return None
 
 
 def _check_file(plan: Plan, account: Account) -> Iterator[Finding]:
