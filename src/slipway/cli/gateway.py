@@ -7,21 +7,14 @@ from pathlib import Path
 
 import click
 
-from slipway.config.project import PROJECT_FILE
+from slipway.cli.project import project_file
 from slipway.config.project_file import read_project
 from slipway.errors import ConfigError
 from slipway.telemetry.logging import configure_logging
 
 
 @click.command()
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(path_type=Path),
-    default=PROJECT_FILE,
-    show_default=True,
-    help="File of the project.",
-)
+@project_file
 @click.option("--host", help="Address to listen on, in place of the file's.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option(

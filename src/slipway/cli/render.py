@@ -5,19 +5,12 @@ from pathlib import Path
 
 import click
 
-from slipway.config.project import PROJECT_FILE
+from slipway.cli.project import project_file
 from slipway.errors import ConfigError
 
 
 @click.command()
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(path_type=Path),
-    default=PROJECT_FILE,
-    show_default=True,
-    help="File of the project.",
-)
+@project_file
 @click.argument("name", required=False)
 def render(path: Path, name: str | None) -> None:
     """Print the files that `slipway up` would write, and a unit of systemd. Writes nothing.

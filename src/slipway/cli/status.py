@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.cli.stack import project_file, stack_of
+from slipway.cli.project import project_file, stack_of
 from slipway.servables import VersionStatus
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from slipway.cli.stack import plan_of, process_names, project_file
+from slipway.cli.project import plan_of, process_names, project_file
 from slipway.errors import ConfigError
 
 _SUPERVISORD = "supervisord"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slipway.cli.stack import patience, plan_of, project_file, say
+from slipway.cli.project import patience, plan_of, project_file, say
 from slipway.cli.tail import print_lines
 
 if TYPE_CHECKING:
