@@ -273,10 +273,10 @@ OBSTACLES: dict[str, tuple[str, Mapping[str, Any], str]] = {
         {"installed": {name: "1" for name in INSTALLED if name != "flask"}},
         r"the gateway needs flask; pip install 'slipway\[gateway\]'",
     ),
-    "jieba is not there": (
+    "rjieba is not there": (
         route("slipway.examples.sentiment"),
-        {"installed": {name: "1" for name in INSTALLED if name != "jieba"}},
-        r"slipway.toml:5: .* needs jieba.*; pip install 'slipway\[examples\]'",
+        {"installed": {name: "1" for name in INSTALLED if name != "rjieba"}},
+        r"slipway.toml:5: .* needs rjieba.*; pip install 'slipway\[examples\]'",
     ),
     "TensorFlow is not there": (
         MODEL, {"runtime": None, "runtime_advice": "Add it: pip install 'slipway[cpu]'"},

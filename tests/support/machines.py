@@ -7,7 +7,7 @@ from slipway.stack.access import own_account
 from slipway.stack.machine import Machine, NginxProgram
 
 INSTALLED = dict.fromkeys(
-    ("flask", "gunicorn", "jieba", "pillow", "prometheus-client", "supervisor"), "1.0"
+    ("flask", "gunicorn", "pillow", "prometheus-client", "rjieba", "supervisor"), "1.0"
 )
 NGINX = NginxProgram(
     Path("/usr/sbin/nginx"), "1.22.1", "--with-http_ssl_module --with-http_v2_module"

@@ -20,7 +20,7 @@ from slipway.stack.plan import Plan
 
 # What they import, by the package that has it and the extra that brings it.
 _EXAMPLES: Final = {
-    "slipway.examples.sentiment": ("jieba", "examples"),
+    "slipway.examples.sentiment": ("rjieba", "examples"),
     "slipway.examples.saliency": ("pillow", "gateway"),
 }
 # What the class of a worker imports.

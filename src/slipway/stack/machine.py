@@ -15,7 +15,7 @@ from slipway.stack.access import Account, own_account
 from slipway.stack.ports import Holder, bind_error, holders_of
 
 _PACKAGES: Final = (
-    "eventlet", "flask", "gevent", "gunicorn", "jieba", "pillow", "prometheus-client",
+    "eventlet", "flask", "gevent", "gunicorn", "pillow", "prometheus-client", "rjieba",
     "supervisor", "tensorflow", "tensorflow-cpu", "tornado",
 )  # fmt: skip
 _INSTALLS: Final = {
