@@ -272,7 +272,8 @@ def _http_server(plan: Plan) -> str:
     tls = " ssl http2" if proxy.tls_certificate else ""
     return block(
         "server",
-        f"listen {word(host_port(proxy.host, proxy.port))} default_server{tls};\n"
+        "# With reuseport the next master listens before the workers of a killed one have ended.\n"
+        f"listen {word(host_port(proxy.host, proxy.port))} default_server{tls} reuseport;\n"
         "server_name _;\n"
         "add_header X-Request-ID $request_identity always;",
         problem_pages(),
@@ -406,12 +407,12 @@ def _grpc_server(plan: Plan) -> str:
     if not proxy.grpc_port:
         return ""
     tls = " ssl" if proxy.tls_certificate else ""
+    address = host_port(proxy.host, proxy.grpc_port)
     names = ("/tensorflow.serving.PredictionService/",
              "= /tensorflow.serving.ModelService/GetModelStatus")  # fmt: skip
     return "# gRPC, for clients of TensorFlow Serving.\n" + block(
         "server",
-        f"listen {word(host_port(proxy.host, proxy.grpc_port))} default_server http2{tls};\n"
-        "server_name _;",
+        f"listen {word(address)} default_server http2{tls} reuseport;\nserver_name _;",
         grpc_problem_pages(),
         lines(
             f"""

@@ -15,6 +15,10 @@ _COMMENT: Final = re.compile(r"(?<=\s)(?=[#;])")
 """Where a comment would begin: there is no way to escape one."""
 _PYTHON: Final = sys.executable, "-P", "-m"
 """Without the folder of the project, whose modules may have the names of others."""
+_LEFT: Final = {
+    "before": "What is left of the last one is ended first: it may hold the ports.",
+    "after": "What is left of the last one is ended once this one listens beside it.",
+}
 _PRIORITY: Final = {"server": 100, "gateway": 200, "nginx": 300}
 
 
@@ -63,9 +67,10 @@ serverurl=unix://{_value(plan.supervisor_socket)}
 def _program(plan: Plan, process: Process, user: str | None) -> str:
     kind, signal, stop_s, reason = _end(plan, process)
     is_roots = isinstance(process, Nginx)
+    left = _LEFT["after" if is_roots else "before"]
     return f"""
 [program:{process.name}]
-; What is left of the last one is ended first: it may hold the ports.
+; {left}
 command={_command(_launched(plan, process, signal))}
 directory={_value(plan.file.parent)}
 {_environment(process.environ)}{f"user={_value(user)}{chr(10)}" if user and not is_roots else ""}\
@@ -100,7 +105,8 @@ def _end(plan: Plan, process: Process) -> tuple[str, str, int, str]:
 def _launched(plan: Plan, process: Process, signal: str) -> Sequence[str]:
     """Return the command that ends the process's predecessor, and becomes the process."""
     file = str(plan.group_file(process))
-    return [*_PYTHON, "slipway.stack.launch", file, signal, *process.command]
+    moment = "after" if isinstance(process, Nginx) else "before"
+    return [*_PYTHON, "slipway.stack.launch", file, signal, moment, *process.command]
 
 
 def _rotation(plan: Plan) -> str:
