@@ -19,7 +19,7 @@ from slipway import models
 from slipway.config.project_file import mistakes_of
 from slipway.stack.checks import check
 from slipway.stack.plan import make_plan
-from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of
+from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of, users_of
 from tests.support.machines import INSTALLED, NGINX, make_machine
 
 HANDLERS = """
@@ -245,8 +245,18 @@ OBSTACLES: dict[str, tuple[str, Mapping[str, Any], str]] = {
         r"slipway.toml:5: server.port: port 8500, .*taken by process 71 \(python -m http.server\)"
         "; end it: kill 71; or set another port",
     ),
+    "a process of another stack has it": (
+        MODEL, {"bind_error": busy, "holders_of": lambda port: [Holder(71, "nginx: master")],
+                "stack_of": lambda pid: Path("/srv/a b/slipway.toml")},
+        r"process 71 \(nginx: master\) of the stack of /srv/a b/slipway.toml; "
+        "end that: slipway down '--config=/srv/a b/slipway.toml'; or set another port",
+    ),
     "another user's process has it": (
-        MODEL, {"bind_error": busy}, r"another user's process; .* ss -ltnp 'sport = :8500'",
+        MODEL, {"bind_error": busy, "users_of": lambda port: ["alice"]},
+        r"taken by a process of alice; .* ss -ltnp 'sport = :8500'; or set another port",
+    ),
+    "somebody's process has it": (
+        MODEL, {"bind_error": busy}, r"taken by a process of another user; ",
     ),
     "the port is for root": (
         MODEL + "[proxy]\nport = 80",
@@ -346,6 +356,7 @@ def test_who_holds_a_port_is_found_out() -> None:
         assert bind_error("0.0.0.0", port) is not None
         if sys.platform == "linux":
             assert os.getpid() in [holder.pid for holder in holders_of(port)]
+            assert users_of(port) == [pwd.getpwuid(os.geteuid()).pw_name]
             assert "pytest" in command_of(os.getpid())
     assert bind_error("127.0.0.1", port) is None
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from slipway.errors import ConfigError, SlipwayError
 from slipway.stack.processes import command_of, facts_of
 
+_MODULE: Final = "supervisor.supervisord"
 _POLL_S: Final = 0.02
 _ANSWER_S: Final = 10.0
 """It answers in milliseconds: one that takes longer is stopped, or hangs."""
@@ -199,7 +200,7 @@ class Supervisord:
             file.unlink(missing_ok=True)
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
+        return [sys.executable, "-m", _MODULE, "-c", str(self._config)]
 
     def _wait_until_open(self, child: "subprocess.Popen[bytes] | None") -> None:
         end = time.monotonic() + _START_S
@@ -220,6 +221,14 @@ class Supervisord:
                 raise SupervisorError(f"supervisord: {method}: {fault.faultString}") from fault
             except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
                 raise SupervisorError(f"supervisord does not answer: {error}") from error
+
+
+def config_in(command: Sequence[str]) -> Path | None:
+    """Return the configuration that a command runs supervisord with; None when it does not."""
+    match command:
+        case [_, "-m", module, "-c", config, *_] if module == _MODULE:
+            return Path(config)
+    return None
 
 
 class _Transport(xmlrpc.client.Transport):
