@@ -347,6 +347,17 @@ def test_a_folder_that_is_closed_to_the_user_is_named(folder: Path) -> None:
     assert any(re.match(message, complaint) for complaint in found), found
 
 
+def test_a_python_that_links_out_of_a_closed_folder_is_closed_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = folder / "closed" / "python"
+    python.symlink_to("/bin/sh")
+    monkeypatch.setattr(sys, "executable", str(python))
+    user = pwd.getpwnam("nobody").pw_name
+    found = complaints(folder, f'{MODEL}[stack]\nuser = "{user}"', {"is_root": True})
+    assert any(f"stack.user: nobody cannot run {python}, as /" in one for one in found), found
+
+
 def test_who_holds_a_port_is_found_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -96,8 +96,12 @@ def _check_user(plan: Plan, machine: Machine) -> Iterator[Finding]:
 
 def _closed_python(account: Account) -> Path | None:
     """Return what keeps an account from running the Python of this process, with this package."""
-    return barrier(account, Path(sys.executable), os.X_OK) or barrier(
-        account, Path(__file__), os.R_OK
+    python = Path(sys.executable)
+    return (
+        barrier(account, python, os.X_OK)
+        # It may be a link to one outside of its virtual environment.
+        or barrier(account, python.parent, os.X_OK)
+        or barrier(account, Path(__file__), os.R_OK)
     )
 
 
@@ -137,8 +141,6 @@ def _check_folders(plan: Plan, machine: Machine) -> Iterator[Finding]:
             f"{socket} is longer than the {_LONGEST_SOCKET_PATH} bytes a socket's path may have",
             "set run_folder to a shorter path",
         )
-    for name, folder in (("run_folder", plan.run), ("log_folder", plan.logs)):
-        yield from _check_folder(name, folder, machine.account)
     account = _account(plan, machine)
     if os.path.isdir(plan.run) and plan.run.stat().st_uid not in {account.uid, machine.account.uid}:
         # It holds the configuration that is run: its owner decides what that is.
@@ -147,6 +149,9 @@ def _check_folders(plan: Plan, machine: Machine) -> Iterator[Finding]:
             f"{plan.run} belongs to {owner_of(plan.run)}, and not to {account.name}",
             f"take another folder, or: sudo chown -R {account.name} {plan.run}",
         )
+        return
+    for name, folder in (("run_folder", plan.run), ("log_folder", plan.logs)):
+        yield from _check_folder(name, folder, machine.account)
 
 
 def _check_folder(name: str, folder: Path, starter: Account) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from slipway.errors import ConfigError, SlipwayError
+from slipway.stack.access import user_name
 from slipway.stack.processes import command_of, facts_of
 
 _MODULE: Final = "supervisor.supervisord"
@@ -30,6 +31,10 @@ _LONGEST_SOCKET: Final = 90
 
 class SupervisorError(SlipwayError):
     """supervisord does not do what it was asked, or cannot be started."""
+
+
+class EndingError(SupervisorError):
+    """supervisord has been asked to end: it answers nothing else until its programs have ended."""
 
 
 class ProgramState(IntEnum):
@@ -52,6 +57,10 @@ class _Fault(IntEnum):
     ALREADY_STARTED = 60
     NOT_RUNNING = 70
     ALREADY_ADDED = 90
+
+
+_SHUTDOWN_STATE: Final = 6
+"""Its answer to everything once it has been asked to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,14 @@ class Supervisord:
             return pid
         return None
 
+    def demand_own(self) -> None:
+        """Raise SupervisorError where it runs as another user, who has started the stack."""
+        pid = self.pid()
+        facts = facts_of(pid) if pid else None
+        if facts and facts.user != os.geteuid():
+            name = user_name(facts.user)
+            raise SupervisorError(f"the stack was started by {name}; do this as {name}")
+
     def start(self) -> None:
         """Start it as a daemon, and return when it answers. Raises SupervisorError."""
         self._prepare()
@@ -128,7 +145,13 @@ class Supervisord:
         """Return all programs by name; none when it does not run. Raises SupervisorError."""
         if not self.pid():
             return {}
-        found: list[dict[str, Any]] = self._ask("getAllProcessInfo")
+        try:
+            found: list[dict[str, Any]] = self._ask("getAllProcessInfo")
+        except SupervisorError:
+            # It may have ended since.
+            if self.pid():
+                raise
+            return {}
         return {entry["name"]: _program(entry) for entry in found}
 
     def start_program(self, name: str) -> None:
@@ -165,6 +188,8 @@ class Supervisord:
         """End it and, by it, its programs; with force after `timeout_s`. Return whether it ran."""
         pid = self.pid()
         if pid:
+            if os.geteuid() != 0:
+                self.demand_own()
             _signal(pid, signal.SIGTERM)
             if not _is_gone_within(pid, timeout_s):
                 _signal(pid, signal.SIGKILL)
@@ -218,8 +243,12 @@ class Supervisord:
             except xmlrpc.client.Fault as fault:
                 if fault.faultCode in fine:
                     return None
+                if fault.faultCode == _SHUTDOWN_STATE:
+                    raise EndingError("supervisord is about to end, and ends the stack") from fault
                 raise SupervisorError(f"supervisord: {method}: {fault.faultString}") from fault
             except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+                if isinstance(error, PermissionError):
+                    self.demand_own()
                 raise SupervisorError(f"supervisord does not answer: {error}") from error
 
 
