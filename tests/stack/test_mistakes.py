@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+import slipway.stack.checks
 from slipway import models
 from slipway.config.project_file import mistakes_of
+from slipway.stack.access import barrier, find_account
 from slipway.stack.checks import check
 from slipway.stack.plan import make_plan
 from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of, users_of
+from slipway.stack.supervisord import LONGEST_SOCKET_PATH
 from tests.support.machines import INSTALLED, NGINX, make_machine
 
 HANDLERS = """
@@ -345,6 +348,30 @@ def test_a_folder_that_is_closed_to_the_user_is_named(folder: Path) -> None:
         message = rf"slipway.toml:3: .* may not read {closed}; allow it: chmod o\+rx {closed}"
         closed.chmod(0o700)
     assert any(re.match(message, complaint) for complaint in found), found
+
+
+def test_a_project_that_is_closed_to_the_user_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = find_account("nobody")
+    assert nobody
+    if barrier(nobody, Path(slipway.stack.checks.__file__), os.R_OK):
+        pytest.skip("this checkout is closed to nobody, which is told first")
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    found = complaints(folder, f'{MODEL}[stack]\nuser = "nobody"', {"is_root": True})
+    # The folders of pytest are.
+    message = (
+        rf"slipway.toml:5: stack.user: nobody cannot read {folder}/slipway.toml, as (\S+) is "
+        r"closed to it; .* chmod o\+rx \1"
+    )
+    assert any(re.fullmatch(message, one) for one in found), found
+
+
+def test_the_longest_path_of_a_socket_is_the_one_that_supervisord_takes(tmp_path: Path) -> None:
+    rest = LONGEST_SOCKET_PATH - len(f"{tmp_path}//supervisor.sock")
+    for length, is_long in ((rest, False), (rest + 1, True)):
+        found = complaints(tmp_path, f'[stack]\nrun_folder = "{"x" * length}"')
+        assert any("is longer than" in one for one in found) == is_long
 
 
 def test_a_python_that_links_out_of_a_closed_folder_is_closed_too(
