@@ -23,8 +23,9 @@ up: build
 	.venv/bin/python examples/up.py $(STACK) $(FIRST_PORT)
 
 down:
-	@if [ -e $(STACK)/slipway.toml ]; then .venv/bin/slipway down --config=$(STACK)/slipway.toml; \
-	else echo "make up has not been run"; fi
+	@if [ -e $(STACK)/slipway.toml ] && [ -x .venv/bin/slipway ]; then \
+	.venv/bin/slipway down --config=$(STACK)/slipway.toml; \
+	else echo "there is no stack of make up"; fi
 
 test: build
 	scripts/test

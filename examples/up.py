@@ -19,6 +19,8 @@ SLIPWAY = Path(sys.executable).parent / "slipway"
 
 def main(folder: str, first_port: str | None = None) -> None:
     """Exit with the status of `slipway up`."""
+    if first_port and not first_port.isdecimal():
+        sys.exit(f"up: {first_port} is no port: take a number, such as 21000")
     try:
         file = write_project(Path(folder), int(first_port) if first_port else None)
     except OSError as error:
