@@ -73,6 +73,14 @@ def test_what_has_changed_is_told(make: Make) -> None:
     assert write_files(plan) == []
 
 
+def test_a_file_that_others_may_read_is_written_anew(make: Make) -> None:
+    plan = make()
+    write_files(plan)
+    plan.models_config.chmod(0o644)
+    assert list(write_files(plan)) == [plan.models_config]
+    assert plan.models_config.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("text", "handlers", "message"),
     [

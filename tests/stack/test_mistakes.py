@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+import slipway.stack.checks
 from slipway import models
 from slipway.config.project_file import mistakes_of
+from slipway.stack.access import barrier, find_account
 from slipway.stack.checks import check
 from slipway.stack.plan import make_plan
-from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of
+from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of, users_of
+from slipway.stack.supervisord import LONGEST_SOCKET_PATH
 from tests.support.machines import INSTALLED, NGINX, make_machine
 
 HANDLERS = """
@@ -245,8 +248,18 @@ OBSTACLES: dict[str, tuple[str, Mapping[str, Any], str]] = {
         r"slipway.toml:5: server.port: port 8500, .*taken by process 71 \(python -m http.server\)"
         "; end it: kill 71; or set another port",
     ),
+    "a process of another stack has it": (
+        MODEL, {"bind_error": busy, "holders_of": lambda port: [Holder(71, "nginx: master")],
+                "stack_of": lambda pid: Path("/srv/a b/slipway.toml")},
+        r"process 71 \(nginx: master\) of the stack of /srv/a b/slipway.toml; "
+        "end that: slipway down '--config=/srv/a b/slipway.toml'; or set another port",
+    ),
     "another user's process has it": (
-        MODEL, {"bind_error": busy}, r"another user's process; .* ss -ltnp 'sport = :8500'",
+        MODEL, {"bind_error": busy, "users_of": lambda port: ["alice"]},
+        r"taken by a process of alice; .* ss -ltnp 'sport = :8500'; or set another port",
+    ),
+    "somebody's process has it": (
+        MODEL, {"bind_error": busy}, r"taken by a process of another user; ",
     ),
     "the port is for root": (
         MODEL + "[proxy]\nport = 80",
@@ -337,6 +350,41 @@ def test_a_folder_that_is_closed_to_the_user_is_named(folder: Path) -> None:
     assert any(re.match(message, complaint) for complaint in found), found
 
 
+def test_a_project_that_is_closed_to_the_user_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = find_account("nobody")
+    assert nobody
+    if barrier(nobody, Path(slipway.stack.checks.__file__), os.R_OK):
+        pytest.skip("this checkout is closed to nobody, which is told first")
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    found = complaints(folder, f'{MODEL}[stack]\nuser = "nobody"', {"is_root": True})
+    # The folders of pytest are.
+    message = (
+        rf"slipway.toml:5: stack.user: nobody cannot read {folder}/slipway.toml, as (\S+) is "
+        r"closed to it; .* chmod o\+rx \1"
+    )
+    assert any(re.fullmatch(message, one) for one in found), found
+
+
+def test_the_longest_path_of_a_socket_is_the_one_that_supervisord_takes(tmp_path: Path) -> None:
+    rest = LONGEST_SOCKET_PATH - len(f"{tmp_path}//supervisor.sock")
+    for length, is_long in ((rest, False), (rest + 1, True)):
+        found = complaints(tmp_path, f'[stack]\nrun_folder = "{"x" * length}"')
+        assert any("is longer than" in one for one in found) == is_long
+
+
+def test_a_python_that_links_out_of_a_closed_folder_is_closed_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = folder / "closed" / "python"
+    python.symlink_to("/bin/sh")
+    monkeypatch.setattr(sys, "executable", str(python))
+    user = pwd.getpwnam("nobody").pw_name
+    found = complaints(folder, f'{MODEL}[stack]\nuser = "{user}"', {"is_root": True})
+    assert any(f"stack.user: nobody cannot run {python}, as /" in one for one in found), found
+
+
 def test_who_holds_a_port_is_found_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -346,6 +394,7 @@ def test_who_holds_a_port_is_found_out() -> None:
         assert bind_error("0.0.0.0", port) is not None
         if sys.platform == "linux":
             assert os.getpid() in [holder.pid for holder in holders_of(port)]
+            assert users_of(port) == [pwd.getpwuid(os.geteuid()).pw_name]
             assert "pytest" in command_of(os.getpid())
     assert bind_error("127.0.0.1", port) is None
 

@@ -26,5 +26,7 @@ def make_machine(**values: Any) -> Machine:
         "nginx_install": "sudo apt-get install -y nginx",
         "bind_error": lambda host, port: None,
         "holders_of": lambda port: [],
+        "users_of": lambda port: [],
+        "stack_of": lambda pid: None,
     }
     return Machine(**{**defaults, **values})

@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ def write_files(plan: Plan) -> Sequence[Path]:
     """
     account = _account(plan)
     files = _rendered(plan, account)
+    mode = 0o644 if account else 0o600
     _make_folders(plan, account)
     with tempfile.TemporaryDirectory(prefix="candidate-", dir=plan.run) as folder:
         candidates = Path(folder)
@@ -71,9 +73,9 @@ def write_files(plan: Plan) -> Sequence[Path]:
         for path, text in files.items():
             candidate = candidates / path.name
             candidate.write_text(text)
-            candidate.chmod(0o644 if account else 0o600)
+            candidate.chmod(mode)
         _check(plan, candidates, account)
-        changed = [path for path, text in files.items() if _text(path) != text]
+        changed = [path for path, text in files.items() if not _is_current(path, text, mode)]
         for path in changed:
             (candidates / path.name).replace(path)
     return changed
@@ -188,11 +190,20 @@ def _models_config(plan: Plan) -> str:
     )
 
 
-def _text(path: Path) -> str | None:
+def _is_current(path: Path, text: str, mode: int) -> bool:
+    """Return whether a file says what it is to say, to whom it is to, and is this user's own.
+
+    Another one has written it where a stack is started by root after it was by somebody else.
+    """
     try:
-        return path.read_text()
+        status = path.stat()
+        return (
+            path.read_text() == text
+            and stat.S_IMODE(status.st_mode) == mode
+            and status.st_uid == os.geteuid()
+        )
     except OSError:
-        return None
+        return False
 
 
 def nginx_path() -> Path:

@@ -11,6 +11,7 @@ from slipway.errors import ConfigError
 from slipway.stack.plan import Nginx, Plan, Process, Server
 from slipway.stack.timing import gateway_stop_s, nginx_stop_s, server_stop_s
 
+_HEAD: Final = "; The stack of "
 _COMMENT: Final = re.compile(r"(?<=\s)(?=[#;])")
 """Where a comment would begin: there is no way to escape one."""
 _PYTHON: Final = sys.executable, "-P", "-m"
@@ -33,11 +34,21 @@ def supervisor_config(plan: Plan, *, user: str | None = None) -> str:
     return "\n".join(sections)
 
 
+def project_of(config: Path) -> Path | None:
+    """Return the slipway.toml that a configuration was written for; None when it does not say."""
+    try:
+        with config.open() as file:
+            head, found, path = file.readline().partition(_HEAD)
+    except (OSError, ValueError):
+        return None
+    return Path(path.strip()) if found and not head else None
+
+
 def _own(plan: Plan, user: str | None) -> str:
     # Without the line it warns that it is root; programs have users of their own.
     root = "user=root\n" if user else ""
     return f"""\
-; The stack of {" ".join(str(plan.file).split())}
+{_HEAD}{" ".join(str(plan.file).split())}
 ; Written by slipway up, from that file: changes belong there.
 ; supervisorctl -c with this file works too.
 
