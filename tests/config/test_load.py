@@ -126,6 +126,11 @@ def test_either_warm_up_can_be_turned_off() -> None:
     assert (options.warm_up, options.generated_warm_up) == (True, False)
 
 
+def test_method_names_are_checked_on_demand() -> None:
+    assert load_options(enable_signature_method_name_check=True).check_method_names
+    assert not load_options().check_method_names
+
+
 def test_the_host_may_be_called_localhost() -> None:
     config = load_serve_config(ServeOptions(model_base_path="/m", host="localhost"), {})
     assert config.plane.host == "127.0.0.1"

@@ -35,7 +35,7 @@ impl Call {
     /// The backend's, with the shapes explained where they are not the declared ones.
     pub fn run(self, plan: RunPlan) -> Result<Vec<Tensor>> {
         let Call { servable, callable, inputs, outputs } = self;
-        let Callable { signature, planner } = &*callable;
+        let Callable { signature, planner, .. } = &*callable;
         let odd = odd_shapes(signature, &inputs);
         let begin = Instant::now();
         let result = servable.backend()?.run(signature, inputs, &outputs, plan.executor);

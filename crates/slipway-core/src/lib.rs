@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a model server knows without a network, Python or TensorFlow: values, the registry of
-//! servables, and the rules of a Predict call.
+//! servables, and the rules of the calls.
 
 #![forbid(unsafe_code)]
 
@@ -8,11 +8,15 @@ mod budget;
 mod call;
 mod dtype;
 mod error;
+mod evaluation;
+mod example_writer;
 mod examples;
 mod inference;
 mod made_up;
+mod multi_inference;
 pub mod narrow;
 pub mod number_text;
+mod outcome;
 mod predict;
 mod registry;
 mod replay;
@@ -26,15 +30,19 @@ pub use budget::{Budget, Lease, Room, STRING_COST};
 pub use call::Call;
 pub use dtype::DType;
 pub use error::{Code, Error, Result};
-pub use examples::examples_from_wire;
-pub use inference::Inference;
+pub use evaluation::{Evaluation, Reading};
+pub use example_writer::{ExampleWriter, FeatureKind};
+pub use examples::{examples_from_wire, examples_with_context};
+pub use inference::{no_inference_signature, Inference, Task};
 pub use made_up::made_up_inputs;
+pub use multi_inference::multi_inference_tasks;
+pub use outcome::{Classes, Outcome, Values};
 pub use predict::{
-    bind_inputs, bind_tensors, check_dtype, explain_shapes, no_signature, odd_shapes,
-    select_outputs, DEFAULT_SIGNATURE,
+    bind_inputs, bind_tensors, check_dtype, check_predict, explain_shapes, no_signature,
+    odd_shapes, select_outputs, DEFAULT_SIGNATURE,
 };
 pub use registry::{Model, Publication, Registry, Snapshot, State, VersionChoice, VersionStatus};
-pub use replay::logged_calls;
+pub use replay::replay;
 pub use run_plan::{Executor, Place, RunPlan, RunPlanner};
 pub use servable::{Backend, Callable, Gone, Servable, ServableId};
 pub use signature::{Signature, TensorSpec};

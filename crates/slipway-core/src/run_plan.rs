@@ -82,6 +82,16 @@ impl RunPlanner {
         Self { bounded, pinned, classes, short_shapes }
     }
 
+    /// A planner for runs of several signatures in one, which has seen none of them.
+    pub fn of_all<'a>(planners: impl Iterator<Item = &'a Self>) -> Self {
+        let (mut bounded, mut pinned) = (true, None);
+        for planner in planners {
+            bounded &= planner.bounded;
+            pinned = planner.pinned;
+        }
+        Self::new(bounded, pinned)
+    }
+
     /// The plan for a run with these inputs.
     pub fn plan(&self, inputs: &[Tensor]) -> RunPlan {
         let input_bytes = byte_len(inputs);
@@ -238,6 +248,15 @@ mod tests {
     fn a_graph_with_loops_never_runs_inline() {
         let planner = RunPlanner::new(false, None);
         assert_eq!(learn(&planner, 4, 40, caller_is_faster).place, Place::Offload);
+    }
+
+    #[test]
+    fn one_graph_with_loops_keeps_all_that_run_with_it_from_running_inline() {
+        let [bounded, looping] = [true, false].map(|bounded| RunPlanner::new(bounded, None));
+        let planner = RunPlanner::of_all([&bounded, &looping].into_iter());
+        assert_eq!(learn(&planner, 4, 40, caller_is_faster).place, Place::Offload);
+        let planner = RunPlanner::of_all([&bounded, &bounded].into_iter());
+        assert_eq!(learn(&planner, 4, 40, caller_is_faster).place, Place::Inline);
     }
 
     #[test]

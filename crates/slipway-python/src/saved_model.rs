@@ -53,6 +53,7 @@ impl SavedModel {
             threads: Threads { intra_op: threads, inter_op: threads },
             executor,
             max_tensor_bytes: MAX_DEFAULT_BYTES,
+            check_method_names: false,
             warm_up: None,
         };
         let id = ServableId { model: path.display().to_string(), version: 0 };

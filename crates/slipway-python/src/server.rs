@@ -87,6 +87,7 @@ struct PyLoadOptions {
     executor: Option<String>,
     intra_op_threads: Option<usize>,
     inter_op_threads: Option<usize>,
+    check_method_names: bool,
     warm_up: bool,
     warm_up_iterations: usize,
     generated_warm_up: bool,
@@ -104,6 +105,7 @@ impl PyLoadOptions {
             },
             executor: executor(self.executor.as_deref())?,
             max_tensor_bytes: limits.max_message_bytes,
+            check_method_names: self.check_method_names,
             warm_up: self.warm_up.then_some(warm_up),
         })
     }

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::thread;
 use std::time::Instant;
 
-use slipway_core::{Call, Code, Error, Place, Result, Tensor};
+use slipway_core::{Call, Code, Error, Evaluation, Outcome, Place, Result, Tensor};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Decoding or encoding more bytes than this would hold up the other requests of a network thread.
 const SMALL_WORK_BYTES: usize = 64 * 1024;
+/// Examples are looked at field by field, which takes so many times as long as a tensor's bytes do.
+const WORK_OF_EXAMPLES: usize = 4;
 
 /// The way to the run pool.
 #[derive(Debug)]
@@ -35,6 +37,24 @@ impl Runner {
             Place::Inline => call.run(plan),
             Place::Offload => self.block(move || call.run(plan)).await,
         }
+    }
+
+    /// Runs what `prepare` makes of `bytes` bytes of examples. Returns what `write` makes of the
+    /// outcomes.
+    ///
+    /// # Errors
+    /// Those of `prepare`, of the run, of its outputs and of `write`.
+    pub(crate) async fn evaluate<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        prepare: impl FnOnce() -> Result<Evaluation> + Send + 'static,
+        write: impl FnOnce(&[Outcome<'_>]) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let work = bytes.saturating_mul(WORK_OF_EXAMPLES);
+        let Evaluation { call, reading } = self.work(work, prepare).await?;
+        let outputs = self.run(call).await?;
+        let work = outputs.iter().map(Tensor::byte_len).sum();
+        self.work(work, move || write(&reading.outcomes(&outputs)?)).await
     }
 
     /// Does work on `bytes` bytes where it holds nobody up.

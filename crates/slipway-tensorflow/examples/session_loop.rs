@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         threads: Threads { intra_op: threads, inter_op: threads },
         executor: None,
         max_tensor_bytes: 1 << 20,
+        check_method_names: false,
         warm_up: None,
     };
     let (servable, _gone) = load(library, id, Path::new(model), &options).map_err(text)?;

@@ -27,6 +27,8 @@ pub struct LoadOptions {
     pub executor: Option<Executor>,
     /// Bytes that the default value of an input, or a request to warm up with, may take.
     pub max_tensor_bytes: usize,
+    /// Whether a signature answers only the calls that its method name is for.
+    pub check_method_names: bool,
     /// `None` for a servable that has run nothing yet.
     pub warm_up: Option<WarmUp>,
 }
@@ -74,7 +76,11 @@ pub fn load(
         let signature = Signature::from_wire(name, def, options.max_tensor_bytes)?;
         session.prepare(&signature)?;
         let planner = RunPlanner::new(reach.is_bounded(&signature), options.executor);
-        Ok(Arc::new(Callable { signature, planner }))
+        Ok(Arc::new(Callable {
+            signature,
+            planner,
+            checks_method_name: options.check_method_names,
+        }))
     };
     let callables: BTreeMap<String, Result<Arc<Callable>>> = graph
         .signature_def

@@ -21,7 +21,8 @@ pub(crate) struct Session {
     library: Library,
     raw: *mut TF_Session,
     graph: *mut TF_Graph,
-    endpoints: HashMap<String, Endpoints>,
+    /// Where the tensors of signatures are, by the names that these have for them.
+    tensors: HashMap<String, TF_Output>,
     in_caller: RunOptions,
     copies_outputs: bool,
 }
@@ -31,12 +32,6 @@ pub(crate) struct Session {
 unsafe impl Send for Session {}
 // SAFETY: as above.
 unsafe impl Sync for Session {}
-
-/// Where one signature's inputs and outputs are in the graph.
-struct Endpoints {
-    inputs: Vec<TF_Output>,
-    outputs: Vec<TF_Output>,
-}
 
 impl Session {
     /// Loads the graph of `path` with the tag set `tags` and restores its state. Returns the session
@@ -96,7 +91,7 @@ impl Session {
                     library,
                     raw,
                     graph,
-                    endpoints: HashMap::new(),
+                    tensors: HashMap::new(),
                     in_caller,
                     copies_outputs: false,
                 },
@@ -118,13 +113,17 @@ impl Session {
     /// # Errors
     /// INVALID_ARGUMENT when the graph does not have what the signature declares.
     pub(crate) fn prepare(&mut self, signature: &Signature) -> Result<()> {
-        let find = |specs: &[TensorSpec]| {
-            specs.iter().map(|spec| self.output(spec)).collect::<Result<Vec<_>>>()
-        };
-        let endpoints =
-            Endpoints { inputs: find(&signature.inputs)?, outputs: find(&signature.outputs)? };
-        self.endpoints.insert(signature.name.clone(), endpoints);
+        for spec in signature.inputs.iter().chain(&signature.outputs) {
+            let output = self.output(spec)?;
+            self.tensors.insert(spec.tensor_name.clone(), output);
+        }
         Ok(())
+    }
+
+    fn prepared(&self, spec: &TensorSpec) -> Result<TF_Output> {
+        self.tensors.get(&spec.tensor_name).copied().ok_or_else(|| {
+            Error::internal(format!("{} was not prepared: this is a bug", spec.tensor_name))
+        })
     }
 
     fn output(&self, spec: &TensorSpec) -> Result<TF_Output> {
@@ -170,12 +169,11 @@ impl Backend for Session {
         outputs: &[usize],
         executor: Executor,
     ) -> Result<Vec<Tensor>> {
-        let endpoints = self.endpoints.get(&signature.name).ok_or_else(|| {
-            Error::internal(format!("signature {} was not prepared: this is a bug", signature.name))
-        })?;
-        if inputs.len() != endpoints.inputs.len() {
+        if inputs.len() != signature.inputs.len() {
             return Err(Error::internal("a run has inputs for another signature: this is a bug"));
         }
+        let feeds = signature.inputs.iter().map(|spec| self.prepared(spec));
+        let feeds = feeds.collect::<Result<Vec<_>>>()?;
         let inputs = inputs
             .into_iter()
             .map(|tensor| RuntimeTensor::from_tensor(self.library, tensor))
@@ -184,9 +182,10 @@ impl Backend for Session {
         let fetches = outputs
             .iter()
             .map(|&index| {
-                endpoints.outputs.get(index).copied().ok_or_else(|| {
+                let spec = signature.outputs.get(index).ok_or_else(|| {
                     Error::internal("a run asks for an output that is not there: this is a bug")
-                })
+                })?;
+                self.prepared(spec)
             })
             .collect::<Result<Vec<_>>>()?;
         let mut fetched: Vec<*mut TF_Tensor> = vec![ptr::null_mut(); fetches.len()];
@@ -201,7 +200,7 @@ impl Backend for Session {
             (self.library.functions.TF_SessionRun)(
                 self.raw,
                 options,
-                endpoints.inputs.as_ptr(),
+                feeds.as_ptr(),
                 fed.as_ptr(),
                 fed.len() as c_int,
                 fetches.as_ptr(),

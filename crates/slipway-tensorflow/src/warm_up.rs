@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use prost::Message;
 use slipway_core::{
-    logged_calls, made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Result, Room,
-    Servable,
+    made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Result, Room, Servable,
 };
 use slipway_proto::tensorflow::serving::PredictionLog;
 
@@ -90,7 +89,7 @@ fn run_log(servable: &Arc<Servable>, log: &PredictionLog, max_tensor_bytes: usiz
     // What the operator has a version run is not what a request takes.
     let lease = Lease::unlimited();
     let room = Room { max_tensor_bytes, lease: &lease };
-    logged_calls(servable, log, room)?.into_iter().try_for_each(run)
+    slipway_core::replay(servable, log, room)
 }
 
 fn run(call: Call) -> Result<()> {
@@ -178,7 +177,11 @@ mod tests {
             outputs: vec![spec],
             defaults: Default::default(),
         };
-        Arc::new(Callable { signature, planner: RunPlanner::new(true, None) })
+        Arc::new(Callable {
+            signature,
+            planner: RunPlanner::new(true, None),
+            checks_method_name: false,
+        })
     }
 
     fn runs_made_up(callables: &[Arc<Callable>], limit: Duration) -> usize {

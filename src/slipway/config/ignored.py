@@ -19,7 +19,6 @@ IGNORED: Final[Mapping[str, str]] = {
     "enable_per_model_batching_parameters": _BATCHING,
     "enable_profiler": "there is no profiler service",
     "enable_serialization_as_tensor_content": "outputs travel as typed lists",
-    "enable_signature_method_name_check": "the method names of signatures are not checked",
     "flush_filesystem_caches": "the system decides which files it keeps in memory",
     "mixed_precision": "a graph runs in the precision it was saved with",
     "monitoring_config_file": "metrics are to come",

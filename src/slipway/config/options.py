@@ -201,6 +201,11 @@ class ServeOptions(BaseModel):
         ",".join(LOAD.tags),
         description="Tags that name the graph to load in each SavedModel, with commas between.",
     )
+    enable_signature_method_name_check: bool = Field(
+        LOAD.check_method_names,
+        description="Answer Classify and Regress only on signatures that name them as their "
+        "method, and Predict only on those that name one of the three.",
+    )
     tensorflow_session_parallelism: Threads = Field(
         0,
         description="Threads of TensorFlow, both within an op and for ops side by side; 0 for as "

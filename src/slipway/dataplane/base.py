@@ -60,6 +60,9 @@ class LoadOptions:
     """Threads that one op may use; None for as many as the process has CPUs."""
     inter_op_threads: int | None = None
     """Threads that ops may run on side by side; None for as many as the process has CPUs."""
+    check_method_names: bool = False
+    """Whether a signature answers only the calls that its method name is for: Classify, Regress, or
+    Predict, which any of the three is for."""
     warm_up: bool = True
     """Whether a version proves itself before it answers: by the requests that it brings with it,
     or by generated ones."""

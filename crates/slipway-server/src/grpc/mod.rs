@@ -3,6 +3,7 @@
 
 mod configuration;
 mod health;
+mod inference;
 mod metered;
 mod model;
 mod prediction;

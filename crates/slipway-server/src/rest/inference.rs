@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `POST` to a model: `:predict`.
+//! `POST` to a model: `:predict`, `:classify` and `:regress`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use slipway_core::{Call, Error, Lease, Result, Room, Servable, Tensor};
+use slipway_core::{
+    check_predict, no_inference_signature, Call, Error, Evaluation, Inference, Lease, Outcome,
+    Result, Room, Servable, Task, Tensor,
+};
 
-use super::json::{self, PredictBody};
+use super::json::{self, ExamplesBody, PredictBody};
 use super::route::{ModelRef, Verb};
 use crate::plane::{Limits, Plane};
 use crate::runner::by;
@@ -19,18 +22,15 @@ pub(super) async fn answer(
     body: Bytes,
     lease: Lease,
 ) -> Result<Vec<u8>> {
-    match verb {
-        Verb::Predict => {
-            let deadline = plane.rest_timeout.and_then(|time| Instant::now().checked_add(time));
-            by(deadline, predict(&plane, model, body, lease)).await
+    let deadline = plane.rest_timeout.and_then(|time| Instant::now().checked_add(time));
+    let answer = async {
+        match verb {
+            Verb::Predict => predict(&plane, model, body, lease).await,
+            Verb::Classify => infer(&plane, Inference::Classify, model, body, lease).await,
+            Verb::Regress => infer(&plane, Inference::Regress, model, body, lease).await,
         }
-        Verb::Classify => Err(not_served("classify")),
-        Verb::Regress => Err(not_served("regress")),
-    }
-}
-
-fn not_served(verb: &str) -> Error {
-    Error::unimplemented(format!("{verb} is not served yet; call predict on the same signature"))
+    };
+    by(deadline, answer).await
 }
 
 async fn predict(plane: &Plane, model: ModelRef, body: Bytes, lease: Lease) -> Result<Vec<u8>> {
@@ -53,6 +53,7 @@ async fn predict(plane: &Plane, model: ModelRef, body: Bytes, lease: Lease) -> R
         })
         .await?;
     let PredictBody { callable, inputs, format } = body;
+    check_predict(&callable)?;
     let outputs = (0..callable.signature.outputs.len()).collect();
     let call = Call { servable, callable: Arc::clone(&callable), inputs, outputs };
     let tensors = plane.runner.run(call).await?;
@@ -65,4 +66,35 @@ async fn predict(plane: &Plane, model: ModelRef, body: Bytes, lease: Lease) -> R
             json::write_predict(format, &aliases, &tensors)
         })
         .await
+}
+
+async fn infer(
+    plane: &Plane,
+    inference: Inference,
+    model: ModelRef,
+    body: Bytes,
+    lease: Lease,
+) -> Result<Vec<u8>> {
+    // Looked up before the body is read, reported after what is wrong with the body itself.
+    let servable = plane.servable(&model.name, &model.choice);
+    let Limits { max_json_depth: max_depth, max_message_bytes: max_tensor_bytes, .. } =
+        plane.limits;
+    let lease = Arc::new(lease);
+    let paying = Arc::clone(&lease);
+    let bytes = body.len();
+    let prepare = move || {
+        let room = Room { max_tensor_bytes, lease: &paying };
+        let ExamplesBody { signature_name, examples } =
+            json::read_examples(&body, &json::Limits { max_depth, room })?;
+        let servable = servable?;
+        let callable = servable.requested(&signature_name, no_inference_signature)?;
+        Evaluation::new(servable, vec![Task::new(inference, callable)?], examples, room)
+    };
+    let write = |outcomes: &[Outcome<'_>]| match outcomes {
+        [outcome] => json::write_results(outcome),
+        _ => Err(Error::internal("one task has not one outcome: this is a bug")),
+    };
+    let answer = plane.runner.evaluate(bytes, prepare, write).await;
+    drop(lease);
+    answer
 }
