@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 import slipway
-from slipway.errors import ServingError
+from slipway.errors import ServingError, UnavailableError
 
 TIMEOUT_S = 20.0
 """Longer than anything here takes: a request that is lost is a failure, a slow one is not."""
@@ -32,7 +32,8 @@ class Answers:
     asked: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     again: int = 0
-    """Sent a second time, because the connection that was kept had been closed meanwhile."""
+    """Sent a second time, over HTTP because the connection that was kept had been closed meanwhile,
+    over gRPC because the first one was UNAVAILABLE."""
     slowest_s: float = 0.0
     gap_s: float = 0.0
     """The longest time without a good answer."""
@@ -61,10 +62,13 @@ class Callers:
                      note=self._note_again),
             _Posting(http_address, "/v1/models/sentiment:predict", INSTANCES, keeps=False,
                      note=self._note_again),
-            _predicting(grpc_address),
         ]  # fmt: skip
         # Two of each, so that a slow answer does not stop a kind.
-        asks = [*asks, *map(_another, asks[:4]), _predicting(grpc_address)]
+        asks = [
+            *asks,
+            *map(_another, asks),
+            *(_Predicting(grpc_address, self._note_again) for _ in range(2)),
+        ]
         every_s = len(asks) / rate
         self._threads = [
             threading.Thread(target=self._ask, args=(ask, every_s, every_s * number / len(asks)))
@@ -165,18 +169,33 @@ def _another(ask: Ask) -> Ask:
     return _Posting(address, path, body, keeps=keeps, note=note)
 
 
-def _predicting(address: str) -> Ask:
-    client = slipway.Client(address, timeout_s=TIMEOUT_S)
-    inputs = {
-        "words": np.array([WORDS], dtype=object),
-        "nwords": np.array([len(WORDS)], np.int32),
-    }
+class _Predicting:
+    """Asks over gRPC, and once more after UNAVAILABLE, as gRPC's own retry policy would.
 
-    def ask() -> str:
+    nginx passes the body of a gRPC request on while it comes, and so cannot send it to another
+    server when the first one dies.
+    """
+
+    def __init__(self, address: str, note: Callable[[], None]) -> None:
+        self._client = slipway.Client(address, timeout_s=TIMEOUT_S)
+        self._note = note
+
+    def __call__(self) -> str:
         try:
-            outputs = client.predict("sentiment", inputs)
+            return self._predict()
+        except UnavailableError:
+            self._note()
         except ServingError as error:
             return f"gRPC: {error.code.name}"
-        return "" if outputs["labels"][0] == b"POS" else f"wrong: {outputs['labels'][0]!r}"
+        try:
+            return self._predict()
+        except ServingError as error:
+            return f"gRPC: {error.code.name}"
 
-    return ask
+    def _predict(self) -> str:
+        inputs = {
+            "words": np.array([WORDS], dtype=object),
+            "nwords": np.array([len(WORDS)], np.int32),
+        }
+        outputs = self._client.predict("sentiment", inputs)
+        return "" if outputs["labels"][0] == b"POS" else f"wrong: {outputs['labels'][0]!r}"
