@@ -172,7 +172,8 @@ MISTAKES = {
     "flag's type": (flag('max_json_depth = "a"'), 5, "valid integer.* found 'a'", "--help"),
     "flag's range": (flag("max_json_depth = 0"), 5, "greater than or equal to 1", "--help"),
     "own flag": (flag("rest_api_port = 1"), 5, "the stack sets", r"rest_api_port in \[server\]"),
-    "refused flag": (flag('ssl_config_file = "x"'), 5, "there is no TLS yet", "take it out"),
+    "refused flag": (flag("use_alts_credentials = true"), 5, "there is no ALTS", "take it out"),
+    "flag of TLS": (flag('ssl_config_file = "x"'), 5, "without TLS", "have nginx speak it"),
     "flag without effect": (flag("enable_batching = true"), 5, "without effect", "take it out"),
     "flags together": (
         flag("tensorflow_session_parallelism = 1\ntensorflow_intra_op_parallelism = 1\n"

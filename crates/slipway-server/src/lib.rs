@@ -10,6 +10,7 @@
 mod activity;
 mod authority;
 mod grpc;
+mod handshake;
 mod network;
 mod peer;
 mod plane;

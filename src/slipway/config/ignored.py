@@ -38,8 +38,7 @@ IGNORED: Final[Mapping[str, str]] = {
 """Why each has no effect."""
 
 REFUSED: Final[Mapping[str, str]] = {
-    "ssl_config_file": "there is no TLS yet; have a proxy in front of the server speak it",
-    "use_alts_credentials": "there is no ALTS; have a proxy in front of the server speak TLS",
+    "use_alts_credentials": "there is no ALTS; --ssl_config_file has the server speak TLS",
 }
 """Why each is an error: who asks for security must not be served without."""
 

@@ -17,7 +17,8 @@ from slipway.config.models import (
 )
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig, ServeConfig
-from slipway.dataplane.base import Limits, LoadOptions, PlaneConfig
+from slipway.config.ssl_file import read_ssl_file
+from slipway.dataplane.base import Limits, LoadOptions, PlaneConfig, Tls
 from slipway.errors import ConfigError, ServingError
 from slipway.lifecycle.manager import LOAD_THREADS
 from slipway.lifecycle.retry import Backoff
@@ -66,6 +67,8 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
         grpc_port=options.port or None,
         grpc_socket_path=Path(options.grpc_socket_path) if options.grpc_socket_path else None,
         rest_port=rest_port or None,
+        grpc_tls=_tls("ssl_config_file", options.ssl_config_file),
+        rest_tls=_tls("rest_api_ssl_config_file", options.rest_api_ssl_config_file),
         allow_remote_reload=options.allow_remote_reload,
         limits=_limits(options),
         rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
@@ -109,6 +112,13 @@ def _single(name: str, base_path: str, model_root: Path | None) -> ModelConfig:
         hint = f". Try {Path(base_path).absolute()}" if is_relative else ""
         raise ConfigError(f"{error}{hint}") from error
     return model
+
+
+def _tls(flag: str, file: str | None) -> Tls | None:
+    try:
+        return read_ssl_file(Path(file)) if file else None
+    except ConfigError as error:
+        raise ConfigError(f"--{flag}: {error}") from error
 
 
 def _limits(options: ServeOptions) -> Limits:

@@ -50,6 +50,16 @@ class ServeOptions(BaseModel):
         description="IP address to listen on. Not a flag of the original, which listens on every "
         "address.",
     )
+    ssl_config_file: str | None = Field(
+        None,
+        description="File with an SSLConfig in protobuf's text format: the key and certificates "
+        "that gRPC's port speaks TLS with, and the authorities whose certificates callers have to "
+        "show. Default: no TLS.",
+    )
+    rest_api_ssl_config_file: str | None = Field(
+        None,
+        description="The same for REST. Not a flag of the original, which has no TLS there.",
+    )
     allow_remote_reload: bool = Field(
         False,
         description="Take a new model configuration from callers of other machines too. Not a flag "

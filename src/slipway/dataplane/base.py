@@ -73,6 +73,18 @@ class LoadOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """What a port needs to speak TLS, in PEM. The fields are those of SSLConfig."""
+
+    server_key: str = field(default="", repr=False)
+    server_cert: str = ""
+    """The certificate of that key, and those that lead from it to its authority."""
+    custom_ca: str = ""
+    """The authorities whose certificates callers have to show, where they are verified."""
+    client_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PlaneConfig:
     """How a plane listens, what it accepts, and how it loads."""
 
@@ -84,6 +96,9 @@ class PlaneConfig:
     """Where gRPC has a Unix socket too. One that is there already is taken over."""
     rest_port: int | None = None
     """None for no REST, 0 for any free port."""
+    grpc_tls: Tls | None = None
+    """Of gRPC's port; its Unix socket has none."""
+    rest_tls: Tls | None = None
     limits: Limits = field(default_factory=Limits)
     rest_timeout_s: float | None = 30.0
     """How long a REST request may wait and run; None for ever."""

@@ -24,6 +24,8 @@ _OWN: Final = {
 }
 """What the stack sets itself, and where it is set instead."""
 
+_TLS: Final = ("ssl_config_file", "rest_api_ssl_config_file")
+
 
 def check_flags(section: ServerSection) -> Iterator[Finding]:
     """Yield what slipway serve would refuse of `[server.flags]`, or take without effect."""
@@ -34,6 +36,9 @@ def check_flags(section: ServerSection) -> Iterator[Finding]:
         key: Key = ("server", "flags", name)
         if name in _OWN:
             yield Finding(key, "the stack sets this flag itself", _OWN[name])
+        elif name in _TLS:
+            remedy = "have nginx speak it: tls_certificate and tls_key in [proxy]"
+            yield Finding(key, "the stack asks its own model servers without TLS", remedy)
         elif name in IGNORED:
             reason = IGNORED[name]
             yield Finding(key, f"without effect here: {reason}", "take it out", is_error=False)
