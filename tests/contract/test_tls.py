@@ -210,9 +210,9 @@ def test_our_client_shows_who_it_is(
     mutual: Ports, ca: Path, tmp_path: Path, scheme: str, caller: str
 ) -> None:
     identity, is_answered = CALLERS[caller]
-    files = dict(zip(("cert_file", "key_file"), identity.files(tmp_path, "me") if identity else ()))
+    cert_file, key_file = identity.files(tmp_path, "me") if identity else (None, None)
     address = f"{scheme}://{mutual.grpc if scheme == 'grpcs' else mutual.rest}"
-    with slipway.Client(address, ca_file=ca, **files) as client:
+    with slipway.Client(address, ca_file=ca, cert_file=cert_file, key_file=key_file) as client:
         if is_answered:
             assert client.predict("half", {"x": X})["y"].tolist() == [2.5, 3.0, 4.5]
             return
@@ -351,8 +351,9 @@ def test_files_that_cannot_be_used_are_refused_at_once(
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
+    named: dict[str, Any] = {name: tmp_path / file for name, file in files.items()}
     with pytest.raises(ValueError, match=fault):
-        slipway.Client(address, **{name: tmp_path / file for name, file in files.items()})
+        slipway.Client(address, **named)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
