@@ -944,7 +944,13 @@ METHODS = {
     ),
     "service-that-is-never-served": (
         "/tensorflow.serving.SessionService/SessionRun",
-        "there is no method /tensorflow.serving.SessionService/SessionRun",
+        "there is no method /tensorflow.serving.SessionService/SessionRun: TensorFlow Serving does "
+        "not serve it either; call PredictionService/Predict",
+    ),
+    "profiler": (
+        "/tensorflow.ProfilerService/Profile",
+        "there is no method /tensorflow.ProfilerService/Profile: there is no profiler in this "
+        "server",
     ),
     "no-service": ("/Predict", "there is no method /Predict"),
     "something-behind-the-method": ("/tensorflow.serving.PredictionService/Predict/1", ""),

@@ -37,6 +37,7 @@ struct PyConfig {
     rest_tls: Option<PyTls>,
     limits: PyLimits,
     rest_timeout_s: Option<f64>,
+    rest_cors: bool,
     run_threads: Option<usize>,
     allow_remote_reload: bool,
     load_options: PyLoadOptions,
@@ -64,6 +65,7 @@ impl TryFrom<PyConfig> for (ServerConfig, LoadOptions) {
             run_threads: config.run_threads,
             limits,
             rest_timeout: rest_timeout.transpose()?,
+            rest_cors: config.rest_cors,
             allow_remote_reload: config.allow_remote_reload,
         };
         Ok((server, config.load_options.into_options(cpus, &limits)?))

@@ -51,6 +51,8 @@ pub(crate) struct Plane {
     pub(crate) limits: Limits,
     /// How long a REST request may wait and run; `None` for ever.
     pub(crate) rest_timeout: Option<Duration>,
+    /// Whether pages of other origins may read what REST answers.
+    pub(crate) rest_cors: bool,
     pub(crate) allow_remote_reload: bool,
     pub(crate) on_reload: Option<ReloadHandler>,
     /// What the control plane says that it serves.

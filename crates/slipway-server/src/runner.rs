@@ -106,7 +106,10 @@ pub(crate) async fn by<T>(
     answer: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let Some(deadline) = deadline else { return answer.await };
-    tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
-        Err(Error::new(Code::DeadlineExceeded, "Timed out waiting for notification"))
-    })
+    let late = || Err(Error::new(Code::DeadlineExceeded, "Timed out waiting for notification"));
+    // What is late already is not begun, however short it would be.
+    if deadline <= Instant::now() {
+        return late();
+    }
+    tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| late())
 }

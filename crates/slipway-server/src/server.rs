@@ -47,6 +47,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// `None` for no limit.
     pub rest_timeout: Option<Duration>,
+    /// Whether pages of other origins may read what REST answers.
+    pub rest_cors: bool,
     /// Whether callers of other machines may reload too.
     pub allow_remote_reload: bool,
 }
@@ -91,6 +93,7 @@ impl Server {
             budget: Budget::new(config.limits.max_bytes_in_flight),
             limits: config.limits,
             rest_timeout: config.rest_timeout,
+            rest_cors: config.rest_cors,
             allow_remote_reload: config.allow_remote_reload,
             on_reload,
             configuration: ArcSwap::default(),

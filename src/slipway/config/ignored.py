@@ -28,7 +28,6 @@ IGNORED: Final[Mapping[str, str]] = {
     "platform_config_file": "tensorflow, the one platform, is set up by flags",
     "prefer_tflite_model": _TFLITE,
     "remove_unused_fields_from_bundle_metagraph": "nothing but signatures is kept of a graph",
-    "rest_api_enable_cors_support": "CORS headers are to come",
     "skip_initialize_tpu": "there is no TPU support",
     "tensorflow_session_config_file": "session options from a file are to come",
     "thread_pool_factory_config_file": "TensorFlow's own thread pools are used",

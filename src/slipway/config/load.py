@@ -72,6 +72,7 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
         allow_remote_reload=options.allow_remote_reload,
         limits=_limits(options),
         rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
+        rest_cors=options.rest_api_enable_cors_support,
         run_threads=_run_threads(options, rest_port),
         load_options=_load_options(options),
     )

@@ -113,6 +113,10 @@ class ServeOptions(BaseModel):
         30_000,
         description="Milliseconds that a REST request may wait and run; 0 or less for no limit.",
     )
+    rest_api_enable_cors_support: bool = Field(
+        False,
+        description="Let pages of other origins read what REST answers (CORS).",
+    )
     rest_api_num_threads: int | None = Field(
         None,
         ge=1,

@@ -102,6 +102,8 @@ class PlaneConfig:
     limits: Limits = field(default_factory=Limits)
     rest_timeout_s: float | None = 30.0
     """How long a REST request may wait and run; None for ever."""
+    rest_cors: bool = False
+    """Whether pages of other origins may read what REST answers."""
     run_threads: int | None = None
     """How many requests may run models at a time, beside those that need no thread of their own;
     None for 4 a CPU."""

@@ -3,6 +3,7 @@
 
 mod body;
 mod inference;
+mod inflate;
 mod json;
 mod reply;
 mod report;
@@ -18,7 +19,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use self::reply::Body;
-use self::route::{Route, Target};
+use self::route::{is_api, Route, Target};
 use crate::activity::{keep_busy, Activity, BusyBody};
 use crate::plane::Plane;
 
@@ -57,23 +58,53 @@ impl hyper::service::Service<Request<Incoming>> for RestConnection {
 }
 
 async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body> {
+    let is_open = plane.rest_cors && is_api(request.uri().path());
+    let mut response = respond(plane, request).await;
+    if is_open {
+        reply::open_to_other_origins(&mut response);
+    }
+    response
+}
+
+async fn respond(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     // hyper knows the one expectation there is.
     let mut expectations = head.headers.get_all(EXPECT).iter();
     if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return reply::page(StatusCode::EXPECTATION_FAILED);
     }
-    let lease = plane.budget.lease();
+    let mut lease = plane.budget.lease();
     // Whatever is asked for: with a body unread, hyper closes the connection without a word.
     let body = match body::read(body, &plane.limits, &lease).await {
         Ok(body) => body,
         Err(unread) => return reply::unread(&unread),
+    };
+    let body = if inflate::is_gzip(&head.headers) && !body.is_empty() {
+        let limits = plane.limits;
+        let inflated = plane.runner.block(move || {
+            let inflated = inflate::inflate(&body, &limits, &lease);
+            Ok((inflated, lease))
+        });
+        let inflated = match inflated.await {
+            Ok((inflated, kept)) => {
+                lease = kept;
+                inflated
+            }
+            Err(error) => return reply::error(&error),
+        };
+        match inflated {
+            Ok(body) => body,
+            Err(fault) => return reply::not_inflated(&fault),
+        }
+    } else {
+        body
     };
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let result = match Target::of(&head.method, path) {
         Target::Elsewhere => return reply::page(StatusCode::NOT_FOUND),
         Target::Illegal => return reply::page(StatusCode::BAD_REQUEST),
         Target::Unsupported => return reply::page(StatusCode::NOT_IMPLEMENTED),
+        Target::Preflight => return reply::preflight(&head.headers),
         Target::Api(Err(error)) => Err(error),
         Target::Api(Ok(Route::Status(model))) => report::status(&plane, &model),
         Target::Api(Ok(Route::Metadata(model))) => report::metadata(&plane, &model),

@@ -10,6 +10,8 @@ use slipway_core::{Error, Result, VersionChoice};
 pub(super) enum Target {
     /// A path under `/v1/`: a route, or the error for one that fits none.
     Api(Result<Route>),
+    /// `OPTIONS` of a path under `/v1/`.
+    Preflight,
     Elsewhere,
     /// Not written as URLs are.
     Illegal,
@@ -55,8 +57,11 @@ impl Target {
         if !known.contains(method) {
             return Target::Unsupported;
         }
-        if strip_prefix(path, "/v1/").is_none() {
+        if !is_api(path) {
             return Target::Elsewhere;
+        }
+        if *method == Method::OPTIONS {
+            return Target::Preflight;
         }
         let route = match *method {
             Method::POST => inference(path),
@@ -67,6 +72,11 @@ impl Target {
             Err(Error::invalid_argument(format!("Malformed request: {method} {path}")))
         }))
     }
+}
+
+/// Whether a path is one of the API's, right or wrong.
+pub(super) fn is_api(path: &str) -> bool {
+    strip_prefix(path, "/v1/").is_some()
 }
 
 /// `/v1/models/NAME[/versions/N|/labels/L]:VERB`
@@ -251,6 +261,8 @@ mod tests {
             assert_eq!(target(Method::GET, path), Target::Elsewhere);
         }
         assert_eq!(target(Method::TRACE, "/v1/models/m"), Target::Unsupported);
+        assert_eq!(target(Method::OPTIONS, "/"), Target::Elsewhere);
+        assert_eq!(target(Method::OPTIONS, "/v1/whatever"), Target::Preflight);
     }
 
     #[test]
