@@ -126,6 +126,11 @@ def test_either_warm_up_can_be_turned_off() -> None:
     assert (options.warm_up, options.generated_warm_up) == (True, False)
 
 
+def test_the_executor_is_measured_unless_it_is_pinned() -> None:
+    assert load_options(executor="auto").executor is None
+    assert load_options(executor="single_threaded").executor == "single_threaded"
+
+
 def test_the_host_may_be_called_localhost() -> None:
     config = load_serve_config(ServeOptions(model_base_path="/m", host="localhost"), {})
     assert config.plane.host == "127.0.0.1"

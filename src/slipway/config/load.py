@@ -163,6 +163,7 @@ def _load_options(options: ServeOptions) -> LoadOptions:
         intra = inter = both
     return LoadOptions(
         tags=tuple(tag for tag in options.saved_model_tags.split(",") if tag),
+        executor=None if options.executor == "auto" else options.executor,
         intra_op_threads=intra or None,
         inter_op_threads=inter or None,
         warm_up=options.enable_model_warmup,
