@@ -131,6 +131,11 @@ def test_method_names_are_checked_on_demand() -> None:
     assert not load_options().check_method_names
 
 
+def test_the_executor_is_measured_unless_it_is_pinned() -> None:
+    assert load_options(executor="auto").executor is None
+    assert load_options(executor="single_threaded").executor == "single_threaded"
+
+
 def test_the_host_may_be_called_localhost() -> None:
     config = load_serve_config(ServeOptions(model_base_path="/m", host="localhost"), {})
     assert config.plane.host == "127.0.0.1"

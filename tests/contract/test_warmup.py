@@ -119,6 +119,12 @@ def test_j2_every_kind_of_record_is_executed_as_often_as_asked(warming: Warming)
     assert warming.count(warm_up_iterations=3) == 3 * 5 * (1 + 1 + 1 + 2)
 
 
+@pytest.mark.parametrize("executor", [None, "caller", "pool", "single_threaded"])
+def test_records_are_executed_whoever_executes_them(warming: Warming, executor: str | None) -> None:
+    warming.write(*[INCREMENT] * 5)
+    assert warming.count(executor=executor) == 5
+
+
 def test_what_is_no_file_is_refused_and_not_waited_for(warming: Warming) -> None:
     (warming.path / REQUESTS).parent.mkdir()
     os.mkfifo(warming.path / REQUESTS)
@@ -280,6 +286,6 @@ def test_tags_name_the_graph(saved_models: SavedModels) -> None:
         plane.load(ServableId("half", 123), saved_models.version("half", 123))
 
 
-def test_an_executor_is_one_of_two() -> None:
+def test_an_executor_is_one_of_three() -> None:
     with pytest.raises(ValueError, match="gpu"):
         NativePlane(PlaneConfig(load_options=LoadOptions(executor="gpu")))

@@ -43,7 +43,7 @@ pub use predict::{
 };
 pub use registry::{Model, Publication, Registry, Snapshot, State, VersionChoice, VersionStatus};
 pub use replay::replay;
-pub use run_plan::{Executor, Place, RunPlan, RunPlanner};
+pub use run_plan::{Executor, Place, RunPlan, RunPlanner, POOL_GAIN};
 pub use servable::{Backend, Callable, Gone, Servable, ServableId};
 pub use signature::{Signature, TensorSpec};
 pub use tensor::{element_count, AlignedBytes, Data, Element, Tensor};

@@ -6,8 +6,8 @@ use std::ffi::{c_int, CString};
 use std::path::Path;
 use std::ptr;
 
-use prost::encoding::int32;
-use slipway_core::{Backend, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
+use prost::encoding::{bytes, int32, string};
+use slipway_core::{Backend, Code, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
 
 use crate::denormals::FlushedDenormals;
 use crate::library::Library;
@@ -24,6 +24,7 @@ pub(crate) struct Session {
     /// Where the tensors of signatures are, by the names that these have for them.
     tensors: HashMap<String, TF_Output>,
     in_caller: RunOptions,
+    order: Order,
     copies_outputs: bool,
 }
 
@@ -33,6 +34,16 @@ unsafe impl Send for Session {}
 // SAFETY: as above.
 unsafe impl Sync for Session {}
 
+/// In which order a session executes the ops of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Each as soon as its inputs are there, so that branches may go side by side.
+    Ready,
+    /// One after the other, as sorted once: TensorFlow's single-threaded executor. It keeps no queue
+    /// and counts no inputs, and it refuses graphs with reference edges, loops and branches.
+    Sorted,
+}
+
 impl Session {
     /// Loads the graph of `path` with the tag set `tags` and restores its state. Returns the session
     /// and the graph's serialized `MetaGraphDef`.
@@ -41,6 +52,7 @@ impl Session {
         path: &Path,
         tags: &[String],
         threads: Threads,
+        order: Order,
     ) -> Result<(Self, Vec<u8>)> {
         let functions = library.functions;
         let path = path.to_str().ok_or_else(|| {
@@ -49,7 +61,7 @@ impl Session {
         let path = c_string(path)?;
         let tags = tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
         let tags: Vec<_> = tags.iter().map(|tag| tag.as_ptr()).collect();
-        let config = session_config(threads);
+        let config = session_config(threads, order);
         let mut status = Status::new(library);
         // SAFETY: all pointers live until they are freed below; a null session is an error with
         // its reason in the status, which is checked after everything has an owner.
@@ -93,6 +105,7 @@ impl Session {
                     graph,
                     tensors: HashMap::new(),
                     in_caller,
+                    order,
                     copies_outputs: false,
                 },
                 bytes,
@@ -124,6 +137,33 @@ impl Session {
         self.tensors.get(&spec.tensor_name).copied().ok_or_else(|| {
             Error::internal(format!("{} was not prepared: this is a bug", spec.tensor_name))
         })
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Has the runtime prepare a run of `signature`, and executes nothing.
+    ///
+    /// # Errors
+    /// Why the signature cannot be run, whatever its inputs.
+    pub(crate) fn check(&self, signature: &Signature) -> Result<()> {
+        // Inputs of other dtypes than the graph has: the runtime looks at them last, when all that
+        // a run needs is made.
+        let inputs = signature.inputs.iter().map(|spec| match spec.dtype {
+            DType::Int32 => Tensor::from_slice(vec![], &[0f32]),
+            _ => Tensor::from_slice(vec![], &[0i32]),
+        });
+        let inputs: Vec<Tensor> = inputs.collect::<Result<_>>()?;
+        if inputs.is_empty() {
+            return Err(Error::unimplemented("a signature without inputs can only be run"));
+        }
+        let outputs: Vec<usize> = (0..signature.outputs.len()).collect();
+        match self.run(signature, inputs, &outputs, Executor::Caller) {
+            Err(error) if error.code == Code::InvalidArgument => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::internal("inputs of another dtype were accepted")),
+        }
     }
 
     fn output(&self, spec: &TensorSpec) -> Result<TF_Output> {
@@ -280,15 +320,22 @@ impl Drop for RunOptions {
 
 /// Serialized `tensorflow.ConfigProto`: pools of these sizes, and ops that ask for a device which is
 /// not there run on one that is.
-fn session_config(threads: Threads) -> Vec<u8> {
+fn session_config(threads: Threads, order: Order) -> Vec<u8> {
     const INTRA_OP_PARALLELISM_THREADS: u32 = 2;
     const INTER_OP_PARALLELISM_THREADS: u32 = 5;
     const ALLOW_SOFT_PLACEMENT: u32 = 7;
+    const EXPERIMENTAL: u32 = 16;
+    const EXECUTOR_TYPE: u32 = 3;
     let mut config = Vec::new();
     let number = |threads: usize| i32::try_from(threads).unwrap_or(i32::MAX);
     int32::encode(INTRA_OP_PARALLELISM_THREADS, &number(threads.intra_op), &mut config);
     int32::encode(INTER_OP_PARALLELISM_THREADS, &number(threads.inter_op), &mut config);
     prost::encoding::bool::encode(ALLOW_SOFT_PLACEMENT, &true, &mut config);
+    if order == Order::Sorted {
+        let mut experimental = Vec::new();
+        string::encode(EXECUTOR_TYPE, &"SINGLE_THREADED_EXECUTOR".to_owned(), &mut experimental);
+        bytes::encode(EXPERIMENTAL, &experimental, &mut config);
+    }
     config
 }
 

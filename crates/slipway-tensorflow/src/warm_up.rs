@@ -120,7 +120,7 @@ pub(crate) fn run_made_up(
     let lease = Budget::new(max_bytes).lease();
     let room = Room { max_tensor_bytes: max_bytes, lease: &lease };
     let call = |callable: &Arc<Callable>| {
-        let inputs = made_up_inputs(&callable.signature, room)?;
+        let inputs = made_up_inputs(&callable.signature, 1, room)?;
         Some(Call {
             servable: Arc::clone(servable),
             outputs: (0..callable.signature.outputs.len()).collect(),

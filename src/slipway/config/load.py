@@ -174,6 +174,7 @@ def _load_options(options: ServeOptions) -> LoadOptions:
         intra = inter = both
     return LoadOptions(
         tags=tuple(tag for tag in options.saved_model_tags.split(",") if tag),
+        executor=None if options.executor == "auto" else options.executor,
         intra_op_threads=intra or None,
         inter_op_threads=inter or None,
         check_method_names=options.enable_signature_method_name_check,

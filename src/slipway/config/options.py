@@ -5,7 +5,7 @@ those of `tensorflow_model_server`, except where the help says otherwise.
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -232,6 +232,13 @@ class ServeOptions(BaseModel):
     tensorflow_inter_op_parallelism: Threads = Field(
         0,
         description="Threads that ops may run on side by side; 0 for as many as there are CPUs.",
+    )
+    executor: Literal["auto", "caller", "pool", "single_threaded"] = Field(
+        "auto",
+        description="Who runs a model's ops: caller, the thread of the request; pool, TensorFlow's "
+        "threads, with ops side by side; single_threaded, the thread of the request by the "
+        "single-threaded executor of TensorFlow, where a model can be run by it; auto takes what "
+        "measurement favours. Not a flag of the original, which has the pool.",
     )
     enable_model_warmup: bool = Field(
         LOAD.warm_up,

@@ -55,7 +55,9 @@ class LoadOptions:
     """Name one of the graphs in a SavedModel."""
     executor: str | None = None
     """Who runs a model's ops: "caller", the thread of the request; "pool", TensorFlow's own
-    threads; None measures both for each signature and size of input, and takes the faster."""
+    threads; "single_threaded", the thread of the request by TensorFlow's single-threaded executor,
+    where a model can be run by it. None measures the first two for each signature and size of
+    input, and tries the third while a version is warmed up by generated requests."""
     intra_op_threads: int | None = None
     """Threads that one op may use; None for as many as the process has CPUs."""
     inter_op_threads: int | None = None
