@@ -15,8 +15,8 @@ from slipway.stack.access import Account, own_account
 from slipway.stack.ports import Holder, bind_error, holders_of
 
 _PACKAGES: Final = (
-    "eventlet", "flask", "gevent", "gunicorn", "jieba", "pillow", "prometheus-client",
-    "supervisor", "tensorflow", "tensorflow-cpu", "tornado",
+    "flask", "gevent", "gunicorn", "jieba", "pillow", "prometheus-client", "supervisor",
+    "tensorflow", "tensorflow-cpu", "tornado",
 )  # fmt: skip
 _INSTALLS: Final = {
     "apt-get": "apt-get install -y nginx",
