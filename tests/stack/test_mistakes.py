@@ -223,6 +223,22 @@ MISTAKES = {
     "no real key": (tls("one.pem", "handlers.py"), 6, "is no private key", "PEM"),
     "tls without nginx": (tls("one.pem", "one.key") + "\nenabled = false", 5, "not enabled",
                           "enabled = true"),
+    "no time": (MODEL + "[proxy]\nbody_timeout_s = 0", 5, "proxy.body_timeout_s",
+                "greater than or equal to 0.1"),
+    "time as text": (MODEL + '[proxy]\nsend_timeout_s = "30s"', 5, "proxy.send_timeout_s",
+                     "valid number; found '30s'"),
+    "time without end": (MODEL + "[proxy]\ngrpc_read_timeout_s = inf", 5,
+                         "proxy.grpc_read_timeout_s", "finite number"),
+    "slow to connect": (MODEL + "[proxy]\nconnect_timeout_s = 90", 5, "proxy.connect_timeout_s",
+                        "less than or equal to 75"),
+    "gateways hang up first": (MODEL + ROUTE + "[proxy]\nupstream_keepalive_timeout_s = 75", 7,
+                               "Gunicorn closes idle connections after 75 s", "below 75, or raise"),
+    "gunicorn hangs up first": (gunicorn("keepalive = 5"), 7, "closes idle connections after 5 s",
+                                "below 5, or raise keepalive in"),
+    "servers hang up first": (flag("idle_timeout_s = 10.5"), 5,
+                              "slipway serve closes idle connections after 10.5 s", "below 10.5"),
+    "impatient": (MODEL + "[proxy]\nrest_read_timeout_s = 20", 5, "before the model server does",
+                  "rest_api_timeout_in_ms .* below 20000"),
     "target": (MODEL + '[proxy]\ngateways = [{ address = "b" }]', 5, "'b' is no address",
         "host:port"),
     # The rest.
@@ -318,6 +334,11 @@ def test_a_port_that_the_stack_holds_itself_is_free_to_it(folder: Path) -> None:
     plan = make_plan(folder / "slipway.toml", nginx=NGINX.path)
     assert len(check(plan, machine)) == 1
     assert check(plan, machine, own_pids={71}) == []
+
+
+def test_who_keeps_no_connection_closes_none(folder: Path) -> None:
+    assert complaints(folder, gunicorn("keepalive = 0")) == []
+    assert complaints(folder, gunicorn("keepalive = 5\n[proxy]\nenabled = false")) == []
 
 
 def test_where_nginx_is_to_be_absent_nothing_is_said_of_it(folder: Path) -> None:

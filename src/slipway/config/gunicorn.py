@@ -15,9 +15,6 @@ from slipway.errors import ConfigError
 
 THREADS: Final = "slipway.gateway.worker.GatewayWorker"
 GREENLETS: Final = "slipway.gateway.greenlet_worker.GreenletWorker"
-KEEPALIVE_S: Final = 75
-"""Longer than nginx keeps idle connections, 60 s: who sends requests is to be the one who closes.
-The other way about, a request may be on its way when the connection is closed."""
 _OWN: Final[Mapping[str, str]] = {
     "bind": "set host and port in [gateway]",
     "config": "leave it out: what it would hold belongs here",
@@ -87,9 +84,9 @@ def settings_of(section: GatewaySection) -> Sequence[Setting]:
         ),
         Setting(
             "keepalive",
-            KEEPALIVE_S,
-            "Longer than nginx keeps idle connections (60 s): a connection that the gateway closed "
-            "first\nmight have a request on its way.",
+            section.idle_s,
+            "Longer than nginx keeps idle connections: one that the gateway closed first might "
+            "have a request\non its way.",
         ),
         Setting(
             "limit_request_line",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from slipway.config.project import ProxyTargetSection, RouteSection, host_port
+from slipway.config.project import ProxySection, ProxyTargetSection, RouteSection, host_port
 from slipway.errors import Code, ConfigError
 from slipway.stack.nginx_problems import (
     grpc_answer,
@@ -15,13 +15,10 @@ from slipway.stack.nginx_problems import (
     problem_map,
     problem_pages,
 )
-from slipway.stack.nginx_text import block, file_word, joined, lines, word
+from slipway.stack.nginx_text import block, duration, file_word, joined, lines, word
 from slipway.stack.plan import Plan
-from slipway.stack.timing import gateway_read_s, nginx_grace_s, rest_read_s
+from slipway.stack.timing import gateway_read_s, nginx_grace_s, rest_read_s, retry_s
 
-_GRPC_READ_S: Final = 600
-"""Callers set deadlines of their own, which the model server keeps."""
-_CONNECT_S: Final = 2
 _VARIABLE: Final = re.compile(r"<(?:([^:<>(]+)(?:\([^)]*\))?:)?[^<>]+>")
 _NOT_REPEATED_BY_NGINX: Final = frozenset({"POST", "PATCH"})
 """Once sent, unless it is told to: it takes other methods for idempotent."""
@@ -45,7 +42,7 @@ def nginx_config(plan: Plan, *, user: str | None = None, group: str | None = Non
                     _identities(),
                     _access_log(plan),
                     _limits(plan),
-                    _forwarding(),
+                    _forwarding(plan),
                     problem_map(_max_body_bytes(plan)),
                     _tls(plan),
                     *_upstreams(plan),
@@ -153,6 +150,7 @@ def _access_log(plan: Plan) -> str:
 
 
 def _limits(plan: Plan) -> str:
+    proxy = plan.project.proxy
     return lines(
         f"""
         server_tokens off;
@@ -166,17 +164,17 @@ def _limits(plan: Plan) -> str:
         client_header_buffer_size 2k;
         large_client_header_buffers 4 8k;
 
-        client_header_timeout 15s;
-        client_body_timeout 30s;
-        send_timeout 30s;
+        client_header_timeout {duration(proxy.header_timeout_s)};
+        client_body_timeout {duration(proxy.body_timeout_s)};
+        send_timeout {duration(proxy.send_timeout_s)};
         reset_timedout_connection on;
-        keepalive_timeout 75s;
+        keepalive_timeout {duration(proxy.keepalive_timeout_s)};
         keepalive_requests 10000;
         """
     )
 
 
-def _forwarding() -> str:
+def _forwarding(plan: Plan) -> str:
     return lines(
         f"""
         # Keep-alive to upstreams needs both: nginx says HTTP/1.0 and Connection: close by itself.
@@ -194,7 +192,7 @@ def _forwarding() -> str:
         proxy_hide_header X-Request-ID;
 
         # On this machine a process answers at once or is gone.
-        proxy_connect_timeout {_CONNECT_S}s;
+        proxy_connect_timeout {duration(plan.project.proxy.connect_timeout_s)};
         proxy_buffer_size 16k;
         proxy_buffers 16 32k;
 
@@ -240,15 +238,18 @@ def _upstreams(plan: Plan) -> Iterator[str]:
             # failures allowed, two processes that reload together would leave nobody to ask.
             """
         ) + "\n" + _upstream(
-            "gateways", [gateway.address for gateway in plan.gateways], proxy.gateways
+            proxy, "gateways", [gateway.address for gateway in plan.gateways], proxy.gateways
         )  # fmt: skip
     if _has_rest(plan):
-        yield _upstream("rest_servers", [server.rest for server in plan.servers], proxy.servers)
+        here = [server.rest for server in plan.servers]
+        yield _upstream(proxy, "rest_servers", here, proxy.servers)
     if proxy.grpc_port:
-        yield _upstream("grpc_servers", _grpc_addresses(plan), [])
+        yield _upstream(proxy, "grpc_servers", _grpc_addresses(plan), [])
 
 
-def _upstream(name: str, here: Sequence[str], elsewhere: Sequence[ProxyTargetSection]) -> str:
+def _upstream(
+    proxy: ProxySection, name: str, here: Sequence[str], elsewhere: Sequence[ProxyTargetSection]
+) -> str:
     health = "max_fails=10 fail_timeout=1s"
     servers = [f"server {word(address)} {health};" for address in here]
     if elsewhere:
@@ -262,8 +263,10 @@ def _upstream(name: str, here: Sequence[str], elsewhere: Sequence[ProxyTargetSec
         f"upstream {name}",
         f"zone {name} 64k;\nleast_conn;",
         "\n".join(servers),
-        "# Shorter than Gunicorn (75 s) and slipway serve (600 s) keep them.\n"
-        "keepalive 64;\nkeepalive_timeout 60s;\nkeepalive_requests 100000;",
+        "# Shorter than Gunicorn and slipway serve keep them: one that they closed first might "
+        "have a\n# request on its way.\nkeepalive 64;\n"
+        f"keepalive_timeout {duration(proxy.upstream_keepalive_timeout_s)};\n"
+        "keepalive_requests 100000;",
     )
 
 
@@ -293,8 +296,8 @@ def _rest_location(plan: Plan) -> str:
             if ($request_method !~ "^(GET|HEAD|POST)$") {{
                 return 405;
             }}
-            proxy_read_timeout {read_s}s;
-            proxy_next_upstream_timeout {read_s - 1}s;
+            proxy_read_timeout {duration(read_s)};
+            proxy_next_upstream_timeout {duration(retry_s(read_s))};
             proxy_pass http://rest_servers;
         }}
         """
@@ -320,8 +323,8 @@ def _gateway_locations(plan: Plan) -> Iterator[str]:
     yield lines(
         f"""
         # The gateways give up first, and say why. Who waited as long is not sent to another one.
-        proxy_read_timeout {read_s}s;
-        proxy_next_upstream_timeout {read_s - 1}s;
+        proxy_read_timeout {duration(read_s)};
+        proxy_next_upstream_timeout {duration(retry_s(read_s))};
         """
     )
     if not plan.project.gateway.open_pages:
@@ -423,10 +426,10 @@ def _grpc_server(plan: Plan) -> str:
             grpc_set_header X-Request-ID $request_identity;
             grpc_set_header X-Real-IP $remote_addr;
             grpc_set_header X-Forwarded-For $remote_addr;
-            grpc_connect_timeout {_CONNECT_S}s;
+            grpc_connect_timeout {duration(proxy.connect_timeout_s)};
             # Deadlines are the callers' own, and the model server keeps them.
-            grpc_read_timeout {_GRPC_READ_S}s;
-            grpc_send_timeout {_GRPC_READ_S}s;
+            grpc_read_timeout {duration(proxy.grpc_read_timeout_s)};
+            grpc_send_timeout {duration(proxy.grpc_read_timeout_s)};
             # A body of gRPC is passed on as it comes: what was begun cannot be sent again.
             grpc_next_upstream error timeout non_idempotent;
             grpc_next_upstream_timeout 10s;
