@@ -164,6 +164,12 @@ MISTAKES = {
         ""),
     "gpu": (MODEL + "[server]\ngpus = [0, -1]", 5, "-1 is the number of no GPU", "count from 0"),
     "gpu twice": (MODEL + "[server]\ngpus = [1, 1]", 5, "names a GPU twice", "each once"),
+    "gpu memory": (MODEL + "[server]\ngpu_memory_fraction = 1.5", 5, "server.gpu_memory_fraction",
+                   "less than or equal to 1"),
+    "gpu memory of two": (MODEL + "[server]\nreplicas = 2\ngpu_memory_fraction = 0.6", 6,
+                          "take 120% of each GPU's memory", "0.5 or less"),
+    "gpu memory as a flag": (flag("per_process_gpu_memory_fraction = 0.5"), 5, "the stack sets",
+                             r"gpu_memory_fraction in \[server\]"),
     # Flags of the server.
     "unknown flag": (flag("max_json_dept = 3"), 5, "no such flag", "did you mean max_json_depth"),
     "flag's type": (flag('max_json_depth = "a"'), 5, "valid integer.* found 'a'", "--help"),

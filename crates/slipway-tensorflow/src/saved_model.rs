@@ -23,6 +23,9 @@ pub struct LoadOptions {
     /// Tags that name the graph in the SavedModel.
     pub tags: Vec<String>,
     pub threads: Threads,
+    /// What a process may take of the memory of each GPU; `None` leaves that to the runtime. All
+    /// sessions share what the first has taken.
+    pub gpu_memory_fraction: Option<f64>,
     /// Who executes the ops; `None` measures both and takes the faster.
     pub executor: Option<Executor>,
     /// Bytes that the default value of an input, or a request to warm up with, may take.
@@ -62,7 +65,7 @@ pub fn load(
             path.display()
         )));
     }
-    let (mut session, definition) = Session::load(library, path, &options.tags, options.threads)?;
+    let (mut session, definition) = Session::load(library, path, options)?;
     let graph = MetaGraph::decode(definition.as_slice())
         .map_err(|error| Error::internal(format!("the graph definition is malformed: {error}")))?;
     drop(definition);

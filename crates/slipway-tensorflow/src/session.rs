@@ -6,12 +6,12 @@ use std::ffi::{c_int, CString};
 use std::path::Path;
 use std::ptr;
 
-use prost::encoding::int32;
+use prost::encoding::{bytes, double, int32};
 use slipway_core::{Backend, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
 
 use crate::denormals::FlushedDenormals;
 use crate::library::Library;
-use crate::saved_model::Threads;
+use crate::saved_model::LoadOptions;
 use crate::status::Status;
 use crate::sys::{TF_Buffer, TF_Graph, TF_Output, TF_Session, TF_Tensor};
 use crate::tensor::RuntimeTensor;
@@ -39,22 +39,21 @@ struct Endpoints {
 }
 
 impl Session {
-    /// Loads the graph of `path` with the tag set `tags` and restores its state. Returns the session
-    /// and the graph's serialized `MetaGraphDef`.
+    /// Loads the graph of `path` with the tags of `options` and restores its state. Returns the
+    /// session and the graph's serialized `MetaGraphDef`.
     pub(crate) fn load(
         library: Library,
         path: &Path,
-        tags: &[String],
-        threads: Threads,
+        options: &LoadOptions,
     ) -> Result<(Self, Vec<u8>)> {
         let functions = library.functions;
         let path = path.to_str().ok_or_else(|| {
             Error::invalid_argument(format!("{} is not UTF-8, which paths must be", path.display()))
         })?;
         let path = c_string(path)?;
-        let tags = tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
+        let tags = options.tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
         let tags: Vec<_> = tags.iter().map(|tag| tag.as_ptr()).collect();
-        let config = session_config(threads);
+        let config = session_config(options);
         let mut status = Status::new(library);
         // SAFETY: all pointers live until they are freed below; a null session is an error with
         // its reason in the status, which is checked after everything has an owner.
@@ -279,16 +278,24 @@ impl Drop for RunOptions {
     }
 }
 
-/// Serialized `tensorflow.ConfigProto`: pools of these sizes, and ops that ask for a device which is
-/// not there run on one that is.
-fn session_config(threads: Threads) -> Vec<u8> {
+/// Serialized `tensorflow.ConfigProto`: pools of these sizes, a share of the memory of GPUs, and ops
+/// that ask for a device which is not there run on one that is.
+fn session_config(options: &LoadOptions) -> Vec<u8> {
     const INTRA_OP_PARALLELISM_THREADS: u32 = 2;
     const INTER_OP_PARALLELISM_THREADS: u32 = 5;
+    const GPU_OPTIONS: u32 = 6;
+    const PER_PROCESS_GPU_MEMORY_FRACTION: u32 = 1;
     const ALLOW_SOFT_PLACEMENT: u32 = 7;
+    let threads = options.threads;
     let mut config = Vec::new();
     let number = |threads: usize| i32::try_from(threads).unwrap_or(i32::MAX);
     int32::encode(INTRA_OP_PARALLELISM_THREADS, &number(threads.intra_op), &mut config);
     int32::encode(INTER_OP_PARALLELISM_THREADS, &number(threads.inter_op), &mut config);
+    if let Some(fraction) = options.gpu_memory_fraction {
+        let mut gpu_options = Vec::new();
+        double::encode(PER_PROCESS_GPU_MEMORY_FRACTION, &fraction, &mut gpu_options);
+        bytes::encode(GPU_OPTIONS, &gpu_options, &mut config);
+    }
     prost::encoding::bool::encode(ALLOW_SOFT_PLACEMENT, &true, &mut config);
     config
 }
@@ -296,4 +303,29 @@ fn session_config(threads: Threads) -> Vec<u8> {
 fn c_string(text: &str) -> Result<CString> {
     CString::new(text)
         .map_err(|_| Error::invalid_argument(format!("{text:?} has a NUL byte in it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::saved_model::Threads;
+
+    fn config(gpu_memory_fraction: Option<f64>) -> Vec<u8> {
+        session_config(&LoadOptions {
+            tags: Vec::new(),
+            threads: Threads { intra_op: 2, inter_op: 3 },
+            gpu_memory_fraction,
+            executor: None,
+            max_tensor_bytes: 0,
+            warm_up: None,
+        })
+    }
+
+    /// What TensorFlow's own `config_pb2.ConfigProto` serializes to.
+    #[test]
+    fn a_session_s_configuration_is_the_runtime_s_message() {
+        assert_eq!(config(None), b"\x10\x02(\x038\x01");
+        let with_fraction = b"\x10\x02(\x032\t\t\0\0\0\0\0\0\xd0?8\x01";
+        assert_eq!(config(Some(0.25)), with_fraction);
+    }
 }

@@ -74,6 +74,13 @@ class ServerSection(_Section):
     gpus: list[int] | None = Field(
         None, description="GPUs that TensorFlow may see; none for an empty list. Default: all."
     )
+    gpu_memory_fraction: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of each GPU's memory that a process may take. Default: as much as "
+        "TensorFlow takes by itself, which is nearly all.",
+    )
     flags: dict[str, str | int | float | bool] = Field(
         {}, description="Other flags of slipway serve, by their names."
     )

@@ -60,6 +60,9 @@ class LoadOptions:
     """Threads that one op may use; None for as many as the process has CPUs."""
     inter_op_threads: int | None = None
     """Threads that ops may run on side by side; None for as many as the process has CPUs."""
+    gpu_memory_fraction: float | None = None
+    """Share of each GPU's memory that the process may take, from 0 to 1; None for as much as
+    TensorFlow takes by itself."""
     warm_up: bool = True
     """Whether a version proves itself before it answers: by the requests that it brings with it,
     or by generated ones."""

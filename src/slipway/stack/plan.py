@@ -187,6 +187,8 @@ def _server(project: Project, file: Path, run: Path, number: int) -> Server:
         "model_config_file": models,
         **section.flags,
     }
+    if section.gpu_memory_fraction is not None:
+        flags["per_process_gpu_memory_fraction"] = section.gpu_memory_fraction
     gpus = section.gpus
     return Server(
         name=f"server-{number + 1}",
