@@ -74,12 +74,6 @@ def test_a_dollar_in_a_path_is_refused(tmp_path: Path) -> None:
         nginx_config(plan)
 
 
-def test_a_route_asked_once_must_be_named(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, f"{ROUTE}{ROUTE}idempotent = false\n")
-    with pytest.raises(ConfigError, match=r"routes\[1\]: idempotent = false needs the route"):
-        nginx_config(plan)
-
-
 def test_grpc_needs_somebody_who_speaks_it(tmp_path: Path) -> None:
     text = f'[gateway]\nupstreams = ["http://127.0.0.1:1"]\n{ROUTE}{ports(grpc=True)}'
     with pytest.raises(ConfigError, match="no model server that speaks gRPC"):

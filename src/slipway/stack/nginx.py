@@ -5,9 +5,10 @@ It takes no module that a distribution leaves out, and no directive that nginx 1
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from slipway.config.project import ProxySection, ProxyTargetSection, RouteSection, host_port
+from slipway.config.project import ProxySection, ProxyTargetSection, host_port
 from slipway.errors import Code, ConfigError
 from slipway.stack.nginx_problems import (
     grpc_answer,
@@ -24,8 +25,27 @@ _NOT_REPEATED_BY_NGINX: Final = frozenset({"POST", "PATCH"})
 """Once sent, unless it is told to: it takes other methods for idempotent."""
 
 
-def nginx_config(plan: Plan, *, user: str | None = None, group: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class ProxiedRoute:
+    """What nginx must know of a route of the gateways."""
+
+    path: str
+    """With Flask's variables in it."""
+    methods: Sequence[str]
+    idempotent: bool
+    """Whether a request may be sent to a second gateway when it got lost."""
+
+
+def nginx_config(
+    plan: Plan,
+    routes: Sequence[ProxiedRoute] = (),
+    *,
+    user: str | None = None,
+    group: str | None = None,
+) -> str:
     """Return the configuration; `user` and `group` are the workers', where root starts nginx.
+
+    Routes that are left out are taken for idempotent.
 
     Raises ConfigError for what nginx cannot be told.
     """
@@ -46,7 +66,7 @@ def nginx_config(plan: Plan, *, user: str | None = None, group: str | None = Non
                     problem_map(_max_body_bytes(plan)),
                     _tls(plan),
                     *_upstreams(plan),
-                    _http_server(plan),
+                    _http_server(plan, routes),
                     _grpc_server(plan),
                 ),
             ]
@@ -270,7 +290,7 @@ def _upstream(
     )
 
 
-def _http_server(plan: Plan) -> str:
+def _http_server(plan: Plan, routes: Sequence[ProxiedRoute]) -> str:
     proxy = plan.project.proxy
     tls = " ssl http2" if proxy.tls_certificate else ""
     return block(
@@ -280,7 +300,7 @@ def _http_server(plan: Plan) -> str:
         "add_header X-Request-ID $request_identity always;",
         problem_pages(),
         _rest_location(plan),
-        *_gateway_locations(plan),
+        *_gateway_locations(plan, routes),
     )
 
 
@@ -304,7 +324,7 @@ def _rest_location(plan: Plan) -> str:
     )
 
 
-def _gateway_locations(plan: Plan) -> Iterator[str]:
+def _gateway_locations(plan: Plan, routes: Sequence[ProxiedRoute]) -> Iterator[str]:
     if not _has_gateways(plan):
         yield lines(
             """
@@ -329,7 +349,7 @@ def _gateway_locations(plan: Plan) -> Iterator[str]:
     )
     if not plan.project.gateway.open_pages:
         yield _operators_location()
-    yield from _once_locations(plan)
+    yield from _once_locations(routes)
     yield lines(
         """
         # The routes, /healthz and /readyz.
@@ -357,39 +377,30 @@ def _operators_location() -> str:
     )
 
 
-def _once_locations(plan: Plan) -> Iterator[str]:
+def _once_locations(routes: Sequence[ProxiedRoute]) -> Iterator[str]:
     """Yield a location for each path that is not to be asked twice."""
-    for path, safe in _asked_once(plan).items():
+    for path, safe in _asked_once(routes).items():
         if safe:
             reason = "# Sent on only where it could not be sent: it is not idempotent."
             retry = "proxy_next_upstream error timeout;"
         else:
             reason = (
                 "# Never sent twice: it is not idempotent. nginx holds that every GET is;\n"
-                '# with methods = ["POST"] beside it, what could not be sent would go elsewhere.'
+                "# were it for POST alone, what could not be sent would go elsewhere."
             )
             retry = "proxy_next_upstream off;"
         directives = f"{retry}\nproxy_pass http://gateways;"
         yield f"{reason}\n{block(f'location {_match(path)}', directives)}"
 
 
-def _asked_once(plan: Plan) -> dict[str, bool]:
+def _asked_once(routes: Sequence[ProxiedRoute]) -> dict[str, bool]:
     """Return the paths that are not idempotent; whether nginx sends none of it a second time."""
     found: dict[str, bool] = {}
-    for index, route in enumerate(plan.project.gateway.routes):
-        if route.idempotent is not False:
-            continue
-        if route.route is None:
-            raise ConfigError(
-                f"{plan.file}: gateway.routes[{index}]: idempotent = false needs the route beside "
-                "it, since nginx knows no other: set route too"
-            )
-        found[route.route] = found.get(route.route, True) and _is_sent_once(route)
+    for route in routes:
+        if not route.idempotent:
+            is_sent_once = set(route.methods) <= _NOT_REPEATED_BY_NGINX
+            found[route.path] = found.get(route.path, True) and is_sent_once
     return found
-
-
-def _is_sent_once(route: RouteSection) -> bool:
-    return route.methods is not None and set(route.methods) <= _NOT_REPEATED_BY_NGINX
 
 
 def _match(path: str) -> str:
