@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.cli.project import project_file, stack_of
+from slipway.cli.project import project_file, stack_that_runs
 from slipway.servables import VersionStatus
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def status(path: Path, as_json: bool) -> int:
     stopped   nobody has started it, or somebody has stopped it
     orphaned  it runs, and will not be restarted: supervisord has ended; slipway up
     """
-    found = stack_of(path).status(rate=True)
+    found = stack_that_runs(path).status(rate=True)
     if as_json:
         click.echo(json.dumps(_as_dict(found), indent=2, ensure_ascii=False))
     else:

@@ -87,6 +87,9 @@ def write_files(plan: Plan) -> Sequence[Path]:
         changed = [path for path, text in files.items() if _text(path) != text]
         for path in changed:
             (candidates / path.name).replace(path)
+        copy = candidates / "last"
+        shutil.copyfile(plan.file, copy)
+        copy.replace(plan.last_file)
     return changed
 
 

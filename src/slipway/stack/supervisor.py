@@ -29,11 +29,16 @@ def supervisor_config(plan: Plan, *, user: str | None = None) -> str:
     return "\n".join(sections)
 
 
+def headline(file: Path) -> str:
+    """Return the first line of the configuration: whose stack it is of."""
+    return f"; The stack of {' '.join(str(file).split())}"
+
+
 def _own(plan: Plan, user: str | None) -> str:
     # Without the line it warns that it is root; programs have users of their own.
     root = "user=root\n" if user else ""
     return f"""\
-; The stack of {" ".join(str(plan.file).split())}
+{headline(plan.file)}
 ; Written by slipway up, from that file: changes belong there.
 ; supervisorctl -c with this file works too.
 
