@@ -51,6 +51,7 @@ def _as_dict(found: "StackStatus") -> dict[str, Any]:
     return {
         "ready": found.is_ready,
         "requests_per_s": _rounded(found.requests_per_s),
+        "problems": list(found.problems),
         "processes": [
             {
                 "name": one.name,
@@ -90,6 +91,8 @@ def _print(found: "StackStatus") -> None:
     console.print(_processes(found))
     if found.models:
         console.print(_models(found))
+    for problem in found.problems:
+        console.print(problem, markup=False, soft_wrap=True)
     if found.requests_per_s is not None:
         console.print(f"{found.requests_per_s:.1f} requests/s in the last half second")
     console.print("ready" if found.is_ready else "not ready")

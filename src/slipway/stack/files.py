@@ -88,6 +88,7 @@ def write_files(plan: Plan) -> Sequence[Path]:
         for path in changed:
             (candidates / path.name).replace(path)
         copy = candidates / "last"
+        copy.touch(0o600)
         shutil.copyfile(plan.file, copy)
         copy.replace(plan.last_file)
     return changed
