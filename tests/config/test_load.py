@@ -82,6 +82,14 @@ def test_tags_are_a_list_with_commas() -> None:
     assert load_options(saved_model_tags="serve,gpu").tags == ("serve", "gpu")
 
 
+@pytest.mark.parametrize(("given", "fraction"), [(0, None), (0.3, 0.3), (1, 1.0)])
+def test_a_share_of_no_gpu_memory_leaves_it_to_tensorflow(
+    given: float, fraction: float | None
+) -> None:
+    options = load_options(per_process_gpu_memory_fraction=given)
+    assert options.gpu_memory_fraction == fraction
+
+
 @pytest.mark.parametrize(
     ("both", "intra", "inter", "threads"),
     [

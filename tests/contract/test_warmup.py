@@ -286,6 +286,14 @@ def test_tags_name_the_graph(saved_models: SavedModels) -> None:
         plane.load(ServableId("half", 123), saved_models.version("half", 123))
 
 
+def test_a_share_of_the_memory_of_gpus_is_something_that_the_runtime_takes(
+    saved_models: SavedModels,
+) -> None:
+    plane = NativePlane(PlaneConfig(load_options=LoadOptions(gpu_memory_fraction=0.3)))
+    # It refuses a configuration that it cannot read.
+    plane.load(ServableId("half", 123), saved_models.version("half", 123))
+
+
 def test_an_executor_is_one_of_three() -> None:
     with pytest.raises(ValueError, match="gpu"):
         NativePlane(PlaneConfig(load_options=LoadOptions(executor="gpu")))

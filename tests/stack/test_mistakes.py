@@ -167,6 +167,12 @@ MISTAKES = {
         ""),
     "gpu": (MODEL + "[server]\ngpus = [0, -1]", 5, "-1 is the number of no GPU", "count from 0"),
     "gpu twice": (MODEL + "[server]\ngpus = [1, 1]", 5, "names a GPU twice", "each once"),
+    "gpu memory": (MODEL + "[server]\ngpu_memory_fraction = 1.5", 5, "server.gpu_memory_fraction",
+                   "less than or equal to 1"),
+    "gpu memory of two": (MODEL + "[server]\nreplicas = 2\ngpu_memory_fraction = 0.6", 6,
+                          "take 120% of each GPU's memory", "0.5 or less"),
+    "gpu memory as a flag": (flag("per_process_gpu_memory_fraction = 0.5"), 5, "the stack sets",
+                             r"gpu_memory_fraction in \[server\]"),
     # Flags of the server.
     "unknown flag": (flag("max_json_dept = 3"), 5, "no such flag", "did you mean max_json_depth"),
     "flag's type": (flag('max_json_depth = "a"'), 5, "valid integer.* found 'a'", "--help"),
@@ -197,7 +203,17 @@ MISTAKES = {
     "gunicorn's name": (gunicorn("max_request = 3"), 7, "no such setting", "mean max_requests"),
     "gunicorn's value": (gunicorn('timeout = "long"'), 7, "refuses 'long'", "gunicorn --help"),
     "gunicorn's class": (gunicorn('worker_class = "gevnt"'), 7, "class gevnt", "mean gevent"),
-    "absent gevent": (gunicorn('worker_class = "gevent"'), 7, "needs gevent", "pip install gevent"),
+    "absent gevent": (gunicorn('worker_class = "gevent"'), 7, "needs gevent",
+                      r"pip install 'slipway\[gevent\]'"),
+    "absent tornado": (gunicorn('worker_class = "tornado"'), 7, "needs tornado", "pip install"),
+    "eventlet": (gunicorn('worker_class = "eventlet"'), 7, "no workers of the class eventlet",
+                 "gevent"),
+    "one request at a time": (gunicorn('worker_class = "tornado"'), 7,
+                              "answers one request at a time", "gthread or gevent"),
+    "gunicorn's kind of app": (gunicorn('worker_class = "asgi"'), 7, "the gateway is WSGI",
+                               "take it out"),
+    "loaded before gevent": (gunicorn('worker_class = "gevent"\npreload_app = true'), 8,
+                             "before handlers are imported", "take it out"),
     "gunicorn's bind": (gunicorn('bind = "a:1"'), 7, "the stack sets it", r"port in \[gateway\]"),
     # Ports.
     "one port": (MODEL + f"[gateway]\nport = 8501\n{ROUTE}", 5, "so would server-1", "of its own"),
@@ -217,6 +233,22 @@ MISTAKES = {
     "no real key": (tls("one.pem", "handlers.py"), 6, "is no private key", "PEM"),
     "tls without nginx": (tls("one.pem", "one.key") + "\nenabled = false", 5, "not enabled",
                           "enabled = true"),
+    "no time": (MODEL + "[proxy]\nbody_timeout_s = 0", 5, "proxy.body_timeout_s",
+                "greater than or equal to 0.1"),
+    "time as text": (MODEL + '[proxy]\nsend_timeout_s = "30s"', 5, "proxy.send_timeout_s",
+                     "valid number; found '30s'"),
+    "time without end": (MODEL + "[proxy]\ngrpc_read_timeout_s = inf", 5,
+                         "proxy.grpc_read_timeout_s", "finite number"),
+    "slow to connect": (MODEL + "[proxy]\nconnect_timeout_s = 90", 5, "proxy.connect_timeout_s",
+                        "less than or equal to 75"),
+    "gateways hang up first": (MODEL + ROUTE + "[proxy]\nupstream_keepalive_timeout_s = 75", 7,
+                               "Gunicorn closes idle connections after 75 s", "below 75, or raise"),
+    "gunicorn hangs up first": (gunicorn("keepalive = 5"), 7, "closes idle connections after 5 s",
+                                "below 5, or raise keepalive in"),
+    "servers hang up first": (flag("idle_timeout_s = 10.5"), 5,
+                              "slipway serve closes idle connections after 10.5 s", "below 10.5"),
+    "impatient": (MODEL + "[proxy]\nrest_read_timeout_s = 20", 5, "before the model server does",
+                  "rest_api_timeout_in_ms .* below 20000"),
     "target": (MODEL + '[proxy]\ngateways = [{ address = "b" }]', 5, "'b' is no address",
         "host:port"),
     # The rest.
@@ -322,6 +354,11 @@ def test_a_port_that_the_stack_holds_itself_is_free_to_it(folder: Path) -> None:
     plan = make_plan(folder / "slipway.toml", nginx=NGINX.path)
     assert len(check(plan, machine)) == 1
     assert check(plan, machine, own_pids={71}) == []
+
+
+def test_who_keeps_no_connection_closes_none(folder: Path) -> None:
+    assert complaints(folder, gunicorn("keepalive = 0")) == []
+    assert complaints(folder, gunicorn("keepalive = 5\n[proxy]\nenabled = false")) == []
 
 
 def test_where_nginx_is_to_be_absent_nothing_is_said_of_it(folder: Path) -> None:

@@ -51,6 +51,7 @@ impl SavedModel {
         let options = LoadOptions {
             tags,
             threads: Threads { intra_op: threads, inter_op: threads },
+            gpu_memory_fraction: None,
             executor,
             max_tensor_bytes: MAX_DEFAULT_BYTES,
             check_method_names: false,

@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = LoadOptions {
         tags: vec!["serve".into()],
         threads: Threads { intra_op: threads, inter_op: threads },
+        gpu_memory_fraction: None,
         executor: None,
         max_tensor_bytes: 1 << 20,
         check_method_names: false,

@@ -26,6 +26,9 @@ pub struct LoadOptions {
     /// Tags that name the graph in the SavedModel.
     pub tags: Vec<String>,
     pub threads: Threads,
+    /// What a process may take of the memory of each GPU; `None` leaves that to the runtime. All
+    /// sessions share what the first has taken.
+    pub gpu_memory_fraction: Option<f64>,
     /// Who executes the ops; `None` leaves it to measurement.
     pub executor: Option<Pin>,
     /// Bytes that the default value of an input, or a request to warm up with, may take.
@@ -157,8 +160,7 @@ impl Opened {
     /// # Errors
     /// The runtime's own; for sorted ops also where these cannot run one of the signatures.
     fn new(library: Library, path: &Path, options: &LoadOptions, order: Order) -> Result<Self> {
-        let LoadOptions { tags, threads, max_tensor_bytes, .. } = options;
-        let (mut session, definition) = Session::load(library, path, tags, *threads, order)?;
+        let (mut session, definition) = Session::load(library, path, options, order)?;
         let graph = MetaGraph::decode(definition.as_slice()).map_err(|error| {
             Error::internal(format!("the graph definition is malformed: {error}"))
         })?;
@@ -167,7 +169,7 @@ impl Opened {
             session.copy_outputs();
         }
         let mut signature = |name: &str, def| {
-            let signature = Signature::from_wire(name, def, *max_tensor_bytes)?;
+            let signature = Signature::from_wire(name, def, options.max_tensor_bytes)?;
             session.prepare(&signature)?;
             Ok(signature)
         };

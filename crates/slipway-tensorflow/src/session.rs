@@ -6,12 +6,12 @@ use std::ffi::{c_int, CString};
 use std::path::Path;
 use std::ptr;
 
-use prost::encoding::{bytes, int32, string};
+use prost::encoding::{bytes, double, int32, string};
 use slipway_core::{Backend, Code, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
 
 use crate::denormals::FlushedDenormals;
 use crate::library::Library;
-use crate::saved_model::Threads;
+use crate::saved_model::LoadOptions;
 use crate::status::Status;
 use crate::sys::{TF_Buffer, TF_Graph, TF_Output, TF_Session, TF_Tensor};
 use crate::tensor::RuntimeTensor;
@@ -45,13 +45,12 @@ pub(crate) enum Order {
 }
 
 impl Session {
-    /// Loads the graph of `path` with the tag set `tags` and restores its state. Returns the session
-    /// and the graph's serialized `MetaGraphDef`.
+    /// Loads the graph of `path` with the tags of `options` and restores its state. Returns the
+    /// session and the graph's serialized `MetaGraphDef`.
     pub(crate) fn load(
         library: Library,
         path: &Path,
-        tags: &[String],
-        threads: Threads,
+        options: &LoadOptions,
         order: Order,
     ) -> Result<(Self, Vec<u8>)> {
         let functions = library.functions;
@@ -59,9 +58,9 @@ impl Session {
             Error::invalid_argument(format!("{} is not UTF-8, which paths must be", path.display()))
         })?;
         let path = c_string(path)?;
-        let tags = tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
+        let tags = options.tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
         let tags: Vec<_> = tags.iter().map(|tag| tag.as_ptr()).collect();
-        let config = session_config(threads, order);
+        let config = session_config(options, order);
         let mut status = Status::new(library);
         // SAFETY: all pointers live until they are freed below; a null session is an error with
         // its reason in the status, which is checked after everything has an owner.
@@ -318,18 +317,26 @@ impl Drop for RunOptions {
     }
 }
 
-/// Serialized `tensorflow.ConfigProto`: pools of these sizes, and ops that ask for a device which is
-/// not there run on one that is.
-fn session_config(threads: Threads, order: Order) -> Vec<u8> {
+/// Serialized `tensorflow.ConfigProto`: pools of these sizes, a share of the memory of GPUs, and ops
+/// that ask for a device which is not there run on one that is.
+fn session_config(options: &LoadOptions, order: Order) -> Vec<u8> {
     const INTRA_OP_PARALLELISM_THREADS: u32 = 2;
     const INTER_OP_PARALLELISM_THREADS: u32 = 5;
+    const GPU_OPTIONS: u32 = 6;
+    const PER_PROCESS_GPU_MEMORY_FRACTION: u32 = 1;
     const ALLOW_SOFT_PLACEMENT: u32 = 7;
     const EXPERIMENTAL: u32 = 16;
     const EXECUTOR_TYPE: u32 = 3;
+    let threads = options.threads;
     let mut config = Vec::new();
     let number = |threads: usize| i32::try_from(threads).unwrap_or(i32::MAX);
     int32::encode(INTRA_OP_PARALLELISM_THREADS, &number(threads.intra_op), &mut config);
     int32::encode(INTER_OP_PARALLELISM_THREADS, &number(threads.inter_op), &mut config);
+    if let Some(fraction) = options.gpu_memory_fraction {
+        let mut gpu_options = Vec::new();
+        double::encode(PER_PROCESS_GPU_MEMORY_FRACTION, &fraction, &mut gpu_options);
+        bytes::encode(GPU_OPTIONS, &gpu_options, &mut config);
+    }
     prost::encoding::bool::encode(ALLOW_SOFT_PLACEMENT, &true, &mut config);
     if order == Order::Sorted {
         let mut experimental = Vec::new();
@@ -342,4 +349,33 @@ fn session_config(threads: Threads, order: Order) -> Vec<u8> {
 fn c_string(text: &str) -> Result<CString> {
     CString::new(text)
         .map_err(|_| Error::invalid_argument(format!("{text:?} has a NUL byte in it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::saved_model::Threads;
+
+    fn config(gpu_memory_fraction: Option<f64>, order: Order) -> Vec<u8> {
+        let options = LoadOptions {
+            tags: Vec::new(),
+            threads: Threads { intra_op: 2, inter_op: 3 },
+            gpu_memory_fraction,
+            executor: None,
+            max_tensor_bytes: 0,
+            check_method_names: false,
+            warm_up: None,
+        };
+        session_config(&options, order)
+    }
+
+    /// What TensorFlow's own `config_pb2.ConfigProto` serializes to.
+    #[test]
+    fn a_session_s_configuration_is_the_runtime_s_message() {
+        assert_eq!(config(None, Order::Ready), b"\x10\x02(\x038\x01");
+        let with_fraction = b"\x10\x02(\x032\t\t\0\0\0\0\0\0\xd0?8\x01";
+        assert_eq!(config(Some(0.25), Order::Ready), with_fraction);
+        let sorted = b"\x10\x02(\x038\x01\x82\x01\x1a\x1a\x18SINGLE_THREADED_EXECUTOR";
+        assert_eq!(config(None, Order::Sorted), sorted);
+    }
 }

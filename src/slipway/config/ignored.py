@@ -24,7 +24,6 @@ IGNORED: Final[Mapping[str, str]] = {
     "monitoring_config_file": "metrics are to come",
     "num_tflite_interpreters_per_pool": _TFLITE,
     "num_tflite_pools": _TFLITE,
-    "per_process_gpu_memory_fraction": "TensorFlow decides how much GPU memory it takes",
     "platform_config_file": "tensorflow, the one platform, is set up by flags",
     "prefer_tflite_model": _TFLITE,
     "remove_unused_fields_from_bundle_metagraph": "nothing but signatures is kept of a graph",

@@ -178,6 +178,7 @@ def _load_options(options: ServeOptions) -> LoadOptions:
         intra_op_threads=intra or None,
         inter_op_threads=inter or None,
         check_method_names=options.enable_signature_method_name_check,
+        gpu_memory_fraction=options.per_process_gpu_memory_fraction or None,
         warm_up=options.enable_model_warmup,
         warm_up_iterations=max(1, options.num_request_iterations_for_warmup),
         generated_warm_up=options.enable_generated_warmup,

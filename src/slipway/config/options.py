@@ -240,6 +240,13 @@ class ServeOptions(BaseModel):
         "single-threaded executor of TensorFlow, where a model can be run by it; auto takes what "
         "measurement favours. Not a flag of the original, which has the pool.",
     )
+    per_process_gpu_memory_fraction: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of each GPU's memory that the server may take; 0 for as much as "
+        "TensorFlow takes by itself, which is nearly all.",
+    )
     enable_model_warmup: bool = Field(
         LOAD.warm_up,
         description="Warm a version up before it answers: run the requests that it has in "

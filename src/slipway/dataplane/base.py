@@ -65,6 +65,9 @@ class LoadOptions:
     check_method_names: bool = False
     """Whether a signature answers only the calls that its method name is for: Classify, Regress, or
     Predict, which any of the three is for."""
+    gpu_memory_fraction: float | None = None
+    """Share of each GPU's memory that the process may take, from 0 to 1; None for as much as
+    TensorFlow takes by itself."""
     warm_up: bool = True
     """Whether a version proves itself before it answers: by the requests that it brings with it,
     or by generated ones."""

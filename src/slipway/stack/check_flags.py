@@ -19,6 +19,7 @@ _OWN: Final = {
     "port": "set port in [server]",
     "rest_api_port": "set rest_api_port in [server]",
     "model_config_file": "set model_config_file in [server]",
+    "per_process_gpu_memory_fraction": "set gpu_memory_fraction in [server]",
     "model_name": "list the model as [[models]]",
     "model_base_path": "list the model as [[models]]",
 }

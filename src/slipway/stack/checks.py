@@ -37,7 +37,7 @@ def check(plan: Plan, machine: Machine, own_pids: Collection[int] = ()) -> list[
         *check_models(plan, account),
         *check_flags(plan.project.server),
         *check_routes(plan, account, machine.installed),
-        *check_gunicorn(plan.project.gateway.gunicorn, machine.installed),
+        *check_gunicorn(plan.project.gateway, machine.installed),
         *check_proxy(plan, machine),
         *_check_programs(plan, machine),
         *_check_folders(plan, machine),

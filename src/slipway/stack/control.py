@@ -23,6 +23,7 @@ from slipway.stack.logs import last_lines, telling_line
 from slipway.stack.plan import Nginx, Plan, Process, Server
 from slipway.stack.prepare import prepare
 from slipway.stack.refresh import drop_old_models, refresh
+from slipway.stack.room import folder_problems
 from slipway.stack.status import (
     Evidence,
     ProcessState,
@@ -227,7 +228,8 @@ class Stack:
             # They count from zero again when the stack was started anew in between.
             if after is not None and after >= before:
                 requests_per_s = (after - before) / seconds
-        return StackStatus(found.processes, found.models, requests_per_s)
+        problems = list(folder_problems(self._plan))
+        return StackStatus(found.processes, found.models, requests_per_s, problems)
 
     def wait_until_ready(self, timeout_s: float) -> StackStatus:
         """Return how everything is once it is ready, or once it is clear that it will not be."""

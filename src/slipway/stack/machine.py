@@ -16,8 +16,8 @@ from slipway.stack.keeper import stack_of
 from slipway.stack.ports import Holder, bind_error, holders_of, users_of
 
 _PACKAGES: Final = (
-    "eventlet", "flask", "gevent", "gunicorn", "pillow", "prometheus-client", "rjieba",
-    "supervisor", "tensorflow", "tensorflow-cpu", "tornado",
+    "flask", "gevent", "gunicorn", "pillow", "prometheus-client", "rjieba", "supervisor",
+    "tensorflow", "tensorflow-cpu", "tornado",
 )  # fmt: skip
 _INSTALLS: Final = {
     "apt-get": "apt-get install -y nginx",

@@ -93,6 +93,8 @@ class StackStatus:
     models: Sequence[ModelState] = ()
     requests_per_s: float | None = None
     """What the gateways answered in a second; None where that cannot be told."""
+    problems: Sequence[str] = ()
+    """What is wrong besides with what all of them need: a full disk, folders that are closed."""
 
     @property
     def is_ready(self) -> bool:

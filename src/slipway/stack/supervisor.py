@@ -44,11 +44,16 @@ def project_of(config: Path) -> Path | None:
     return Path(path.strip()) if found and not head else None
 
 
+def headline(file: Path) -> str:
+    """Return the first line of the configuration: whose stack it is of."""
+    return f"{_HEAD}{' '.join(str(file).split())}"
+
+
 def _own(plan: Plan, user: str | None) -> str:
     # Without the line it warns that it is root; programs have users of their own.
     root = "user=root\n" if user else ""
     return f"""\
-{_HEAD}{" ".join(str(plan.file).split())}
+{headline(plan.file)}
 ; Written by slipway up, from that file: changes belong there.
 ; supervisorctl -c with this file works too.
 
