@@ -16,6 +16,7 @@ from typing import Final
 from slipway.errors import ConfigError, SlipwayError
 from slipway.stack import probes
 from slipway.stack.applied import digests, read_applied, write_applied
+from slipway.stack.disk import disk_problems
 from slipway.stack.group import ProcessGroup, end_groups
 from slipway.stack.history import History, read_history, read_log
 from slipway.stack.lock import locked
@@ -23,7 +24,6 @@ from slipway.stack.logs import last_lines, telling_line
 from slipway.stack.plan import Nginx, Plan, Process, Server
 from slipway.stack.prepare import prepare
 from slipway.stack.refresh import drop_old_models, refresh
-from slipway.stack.room import folder_problems
 from slipway.stack.status import (
     Evidence,
     ProcessState,
@@ -228,7 +228,7 @@ class Stack:
             # They count from zero again when the stack was started anew in between.
             if after is not None and after >= before:
                 requests_per_s = (after - before) / seconds
-        problems = list(folder_problems(self._plan))
+        problems = list(disk_problems(self._plan)) if self.is_running else []
         return StackStatus(found.processes, found.models, requests_per_s, problems)
 
     def wait_until_ready(self, timeout_s: float) -> StackStatus:

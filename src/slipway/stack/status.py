@@ -94,7 +94,7 @@ class StackStatus:
     requests_per_s: float | None = None
     """What the gateways answered in a second; None where that cannot be told."""
     problems: Sequence[str] = ()
-    """What is wrong besides with what all of them need: a full disk, folders that are closed."""
+    """What is wrong besides with what all of them need: a full disk, files that are gone."""
 
     @property
     def is_ready(self) -> bool:

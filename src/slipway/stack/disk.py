@@ -1,16 +1,28 @@
-"""Whether the folders of a stack that runs can still be written to."""
+"""Whether a stack that runs still finds what it needs on disk: room, its logs, its models."""
 
 import os
 from collections.abc import Iterator
 from typing import Final
 
+from slipway.stack.check_models import models_of
 from slipway.stack.plan import Plan
 
 _LEAST_FREE_BYTES: Final = 2**20
+_MISSED: Final = "model servers go on with what they have loaded, and would not start again"
 
 
-def folder_problems(plan: Plan) -> Iterator[str]:
-    """Yield what keeps the processes of a plan from writing what they have to say."""
+def disk_problems(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong there, and is not to be seen by the processes as long as they run."""
+    yield from _full_or_closed(plan)
+    if plan.servers and not plan.models_config.exists():
+        yield f"{plan.models_config} is not there: {_MISSED}"
+        return
+    for model in models_of(plan) or () if plan.servers else ():
+        if not model.base_path.exists():
+            yield f"{model.base_path}, the base path of {model.name}, is not there: {_MISSED}"
+
+
+def _full_or_closed(plan: Plan) -> Iterator[str]:
     for folder in dict.fromkeys((plan.run, plan.logs)):
         try:
             disk = os.statvfs(folder)
