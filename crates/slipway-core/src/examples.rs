@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Buf;
 use slipway_proto::{is_plain_example, plain_example, Input, Strings};
 
+use crate::budget::STRING_COST;
 use crate::{Error, Result, Room, Tensor};
 
 /// What an example takes at most while it is written anew, for each of its bytes: an object for a
@@ -26,11 +27,13 @@ const REWRITING_GROWTH: usize = 2;
 /// RESOURCE_EXHAUSTED without room, before memory is taken.
 pub fn examples_from_wire(input: Option<&Input>, room: Room<'_>) -> Result<Tensor> {
     let none = Input::default();
-    let examples = input.unwrap_or(&none).examples();
-    let examples = examples.map_err(|error| malformed(&"The input", &error))?;
-    let context = plain(&examples.context, &"The context of the input", room)?;
+    let input = input.unwrap_or(&none);
+    let broken = |error| malformed(&"The input", &error);
+    let context = input.context().map_err(broken)?;
+    let context = plain(&context, &"The context of the input", room)?;
     let (mut count, mut bytes, mut is_plain) = (0usize, 0usize, true);
-    for example in examples.iter() {
+    for example in input.examples() {
+        let example = example.map_err(broken)?;
         let growth = match is_plain_example(example) {
             Ok(true) => 1,
             Ok(false) => {
@@ -41,13 +44,18 @@ pub fn examples_from_wire(input: Option<&Input>, room: Room<'_>) -> Result<Tenso
         };
         count += 1;
         bytes = bytes.saturating_add(context.len()).saturating_add(growth * example.len());
+        if count > room.max_tensor_bytes / STRING_COST {
+            // However many more there are.
+            break;
+        }
     }
     if count == 0 {
         return Err(Error::invalid_argument("Input is empty."));
     }
     room.take_strings(count, bytes)?;
     let mut strings = Strings::with_capacity(count, bytes);
-    for (index, example) in examples.iter().enumerate() {
+    for (index, example) in input.examples().enumerate() {
+        let example = example.map_err(broken)?;
         let example = match is_plain {
             true => Cow::Borrowed(example),
             false => plain(example, &Numbered(index), room)?,

@@ -20,14 +20,6 @@ pub struct Input {
     pieces: Vec<Bytes>,
 }
 
-/// The examples of an [`Input`], each serialized.
-#[derive(Clone, Debug)]
-pub struct Examples<'a> {
-    input: &'a Input,
-    /// The features that all of them share, as an example; empty without a context.
-    pub context: Cow<'a, [u8]>,
-}
-
 const EXAMPLE_LIST: u32 = 1;
 const EXAMPLE_LIST_WITH_CONTEXT: u32 = 2;
 
@@ -60,13 +52,25 @@ impl Input {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
-    /// What the list holds.
+    /// The examples in their order, each serialized; an error in a piece of the list is the last item
+    /// of that piece. Whether examples themselves are malformed is another question: see
+    /// [`is_plain_example`](crate::is_plain_example).
+    pub fn examples(&self) -> impl Iterator<Item = Result<&[u8], DecodeError>> {
+        let is_one = |field: &Result<Field<'_>, DecodeError>| {
+            field.as_ref().map_or(true, |field| field.number == EXAMPLES)
+        };
+        self.fields().filter(is_one).map(|field| field.map(|field| field.value))
+    }
+
+    /// The features that all examples share, as a serialized example; empty without a context.
     ///
     /// # Errors
-    /// When the list is malformed. Whether its examples are is another question: see
-    /// [`is_plain_example`](crate::is_plain_example).
-    pub fn examples(&self) -> Result<Examples<'_>, DecodeError> {
+    /// When the list is malformed.
+    pub fn context(&self) -> Result<Cow<'_, [u8]>, DecodeError> {
         let mut context: Cow<'_, [u8]> = Cow::Borrowed(&[]);
+        if self.kind != EXAMPLE_LIST_WITH_CONTEXT {
+            return Ok(context);
+        }
         for field in self.fields() {
             let Field { number, value, .. } = field?;
             match (number, context.is_empty()) {
@@ -75,7 +79,7 @@ impl Input {
                 _ => {}
             }
         }
-        Ok(Examples { input: self, context })
+        Ok(context)
     }
 
     /// The fields that count.
@@ -92,14 +96,6 @@ impl Input {
             .flat_map(|piece| Fields::of(piece))
             .filter(known)
             .map(move |field| field.and_then(|field| delimited(field).map(|()| field)))
-    }
-}
-
-impl Examples<'_> {
-    /// The examples in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let examples = self.input.fields().flatten();
-        examples.filter(|field| field.number == EXAMPLES).map(|field| field.value)
     }
 }
 
@@ -160,8 +156,8 @@ mod tests {
     /// The examples, and the context.
     fn found(input: &Input) -> (Vec<String>, String) {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let examples = input.examples().unwrap();
-        (examples.iter().map(text).collect(), text(&examples.context))
+        let examples = input.examples().map(|example| text(example.unwrap()));
+        (examples.collect(), text(&input.context().unwrap()))
     }
 
     fn texts(examples: &[&str], context: &str) -> (Vec<String>, String) {
@@ -205,7 +201,9 @@ mod tests {
 
     #[test]
     fn an_example_is_no_number() {
-        assert!(decode(&[b"\x0a\x04\x0a\0\x08\x01"]).examples().is_err());
+        let input = decode(&[b"\x0a\x04\x0a\0\x08\x01"]);
+        let examples: Vec<_> = input.examples().collect();
+        assert!(examples.len() == 2 && examples[1].is_err());
     }
 
     #[test]
@@ -214,7 +212,9 @@ mod tests {
         for end in 0..=whole.len() {
             let wire = [&[0x12, end as u8], &whole[..end]].concat();
             let is_whole = [0, 4, whole.len()].contains(&end);
-            assert_eq!(decode(&[&wire]).examples().is_ok(), is_whole, "cut at {end}");
+            let input = decode(&[&wire]);
+            assert_eq!(input.examples().all(|found| found.is_ok()), is_whole, "cut at {end}");
+            assert_eq!(input.context().is_ok(), is_whole, "cut at {end}");
         }
         assert!(Input::decode(&b"\x0a\x05ab"[..]).is_err());
         assert!(Input::decode(&b"\x08\x05"[..]).is_err());

@@ -20,7 +20,7 @@ mod tensor_proto;
 mod wire;
 
 pub use crate::example::{is_plain_example, plain_example};
-pub use crate::input::{Examples, Input};
+pub use crate::input::Input;
 pub use crate::serialized::Serialized;
 pub use crate::slipway::outline;
 pub use crate::strings::Strings;
