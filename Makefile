@@ -7,7 +7,7 @@ FIRST_PORT ?=
 # A C++ gRPC server to measure against, where its source lies beside the checkout.
 FLOOR ?= $(wildcard ../shared/native_floor)
 
-.PHONY: build demo up down test check format bench soak reconfigure wheel clean
+.PHONY: build demo up down test check format bench soak reconfigure reliability wheel clean
 
 build: .venv/installed
 	scripts/build
@@ -42,12 +42,16 @@ bench: build
 	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/json_body.py
 	.venv/bin/python benchmarks/gateway.py
+	.venv/bin/python benchmarks/stack.py
 
 soak: build
 	.venv/bin/python benchmarks/soak.py --seconds=180
 
 reconfigure: build
 	.venv/bin/python benchmarks/reconfigure.py
+
+reliability: build
+	.venv/bin/python benchmarks/reliability.py
 
 wheel: .venv/installed
 	.venv/bin/maturin build --release --locked --out target/wheels

@@ -245,7 +245,7 @@ def test_a_port_that_is_taken_is_named(saved_models: SavedModels) -> None:
         (["serve", "--model_base_pth=/m"], "Did you mean one of: '--model_base_path'"),
         (["serve", "--port=70000"], "--port is 70000"),
         (["serve", "--model_base_path=/m", "--use_alts_credentials"], "there is no ALTS"),
-        (["serve", "--ssl_config_file=/ssl", "--model_base_path=/m"], "there is no TLS yet"),
+        (["serve", "--ssl_config_file=/ssl", "--model_base_path=/m"], "--ssl_config_file: /ssl"),
         (["srve"], "No such command 'srve'"),
     ],
 )
