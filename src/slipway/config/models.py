@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from slipway.config.message_file import read_message_file
 from slipway.config.schema import ModelConfig
-from slipway.dataplane.native import parse_text
 from slipway.errors import (
     ConfigError,
     FailedPreconditionError,
     InvalidArgumentError,
     ServingError,
-    TextFormatError,
 )
 from slipway.lifecycle.version_policy import All, Latest, Specific, VersionPolicy
 
@@ -27,27 +26,11 @@ NO_TRANSITION = (
     "ModelConfigList to another."
 )
 _MESSAGE = "tensorflow.serving.ModelServerConfig"
-_MAX_FILE_BYTES = 16 * 2**20
 
 
 def read_model_config_file(path: Path) -> Mapping[str, Any]:
-    """Return the ModelServerConfig in a file in protobuf's text format, as a dict.
-
-    Raises ConfigError with the file, and with line and column where the text is wrong.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}; {error.strerror}") from error
-    if len(content) > _MAX_FILE_BYTES:
-        raise ConfigError(f"{path} is larger than {_MAX_FILE_BYTES} bytes: is it a model?")
-    try:
-        return parse_text(_MESSAGE, content.decode())
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 at byte {error.start}") from error
-    except TextFormatError as error:
-        raise ConfigError(f"Error parsing text-format {_MESSAGE}: {path}:{error}") from error
+    """Return the ModelServerConfig in a file, as a dict. Raises ConfigError with the file."""
+    return read_message_file(path, _MESSAGE)
 
 
 def models_of_file(path: Path, model_root: Path | None = None) -> tuple[ModelConfig, ...]:
