@@ -7,7 +7,7 @@ use std::sync::{mpsc, Arc};
 
 use slipway_proto::tensorflow::serving::SignatureDefMap;
 
-use crate::{Error, Executor, Result, RunPlanner, Signature, Tensor, DEFAULT_SIGNATURE};
+use crate::{Error, Executor, Meter, Result, RunPlanner, Signature, Tensor, DEFAULT_SIGNATURE};
 
 /// A model's name and a version's number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ pub trait Backend: Send + Sync {
 pub struct Callable {
     pub signature: Signature,
     pub planner: RunPlanner,
+    /// Counts the requests for it.
+    pub meter: Arc<Meter>,
 }
 
 /// Gets the backend of a servable that has been dropped.
@@ -92,6 +94,15 @@ impl Servable {
     /// cannot be served.
     pub fn callable(&self, name: &str) -> Option<&Result<Arc<Callable>>> {
         self.callables.get(name)
+    }
+
+    /// The meter of each signature that can be run, by its name.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = (String, Arc<Meter>)> + '_ {
+        let callables = self
+            .callables
+            .iter()
+            .filter_map(|(name, callable)| callable.as_ref().ok().map(|callable| (name, callable)));
+        callables.map(|(name, callable)| (name.clone(), Arc::clone(&callable.meter)))
     }
 
     /// The signature that a request names, or the default one; `missing` makes the error for a

@@ -12,7 +12,7 @@ use slipway_core::{Result, ServableId};
 use slipway_proto::reflect;
 use slipway_proto::tensorflow::serving::ReloadConfigRequest;
 use slipway_server::{Limits, ReloadHandler, ServerConfig};
-use slipway_tensorflow::{trim_memory, Library, LoadOptions, Threads, WarmUp};
+use slipway_tensorflow::{trim_memory, Library, LoadOptions, Loaded, Threads, WarmUp};
 
 use crate::convert::{executor, message, publications, text_error, PyVersionStatus};
 use crate::errors::{detached, error, os_error};
@@ -32,6 +32,7 @@ struct PyConfig {
     grpc_port: Option<u16>,
     grpc_socket_path: Option<PathBuf>,
     rest_port: Option<u16>,
+    metrics_path: Option<String>,
     limits: PyLimits,
     rest_timeout_s: Option<f64>,
     run_threads: Option<usize>,
@@ -55,6 +56,7 @@ impl TryFrom<PyConfig> for (ServerConfig, LoadOptions) {
             grpc_port: config.grpc_port,
             grpc_socket: config.grpc_socket_path,
             rest_port: config.rest_port,
+            metrics_path: config.metrics_path,
             cpus,
             run_threads: config.run_threads,
             limits,
@@ -207,8 +209,12 @@ pub(crate) fn runtime_version(py: Python<'_>, library: PathBuf) -> PyResult<Stri
 impl Server {
     fn load_saved_model(&self, id: ServableId, path: &Path) -> Result<()> {
         let library = Library::load(&self.library)?;
-        let (servable, gone) = slipway_tensorflow::load(library, id, path, &self.load_options)?;
-        self.server.registry().insert(servable, path.to_owned(), gone)
+        let registry = self.server.registry();
+        let model = id.model.clone();
+        let Loaded { servable, gone, report } =
+            slipway_tensorflow::load(library, id, path, &self.load_options)
+                .inspect_err(|error| registry.ledger().load_failed(&model, error.code))?;
+        registry.insert(servable, path.to_owned(), gone, report)
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use slipway_core::{Call, Code, Error, Place, Result, Tensor};
+use slipway_core::{Call, Code, Error, Place, Result, RunTimes, Tensor};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::stopwatch::Stopwatch;
 
 /// Decoding or encoding more bytes than this would hold up the other requests of a network thread.
 const SMALL_WORK_BYTES: usize = 64 * 1024;
@@ -25,16 +27,22 @@ impl Runner {
         Self { pool }
     }
 
-    /// The outputs of a call, in the order it asks for.
+    /// The outputs of a call, in the order it asks for; `watch` is told how long it took.
     ///
     /// # Errors
     /// Those of the run.
-    pub(crate) async fn run(&self, call: Call) -> Result<Vec<Tensor>> {
+    pub(crate) async fn run(&self, call: Call, watch: &mut Stopwatch) -> Result<Vec<Tensor>> {
         let plan = call.plan();
-        match plan.place {
-            Place::Inline => call.run(plan),
-            Place::Offload => self.block(move || call.run(plan)).await,
-        }
+        let (queue, run) = match plan.place {
+            Place::Inline => (Duration::ZERO, call.timed(plan)),
+            Place::Offload => {
+                let queued = Instant::now();
+                let run = self.block(move || Ok(call.timed(plan))).await?;
+                (run.begin.saturating_duration_since(queued), run)
+            }
+        };
+        watch.ran(RunTimes { queue, run: run.time });
+        run.outputs
     }
 
     /// Does work on `bytes` bytes where it holds nobody up.

@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub grpc_socket: Option<PathBuf>,
     /// `None` for no REST; 0 for any free port.
     pub rest_port: Option<u16>,
+    /// Path of the metrics on REST's port; `None` for no metrics.
+    pub metrics_path: Option<String>,
     /// CPUs that the process may use.
     pub cpus: usize,
     /// Threads of the run pool; `None` for four a CPU.
@@ -87,6 +89,8 @@ impl Server {
             budget: Budget::new(config.limits.max_bytes_in_flight),
             limits: config.limits,
             rest_timeout: config.rest_timeout,
+            metrics_path: config.metrics_path.clone(),
+            scraping: Default::default(),
             allow_remote_reload: config.allow_remote_reload,
             on_reload,
             configuration: ArcSwap::default(),

@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         max_tensor_bytes: 1 << 20,
         warm_up: None,
     };
-    let (servable, _gone) = load(library, id, Path::new(model), &options).map_err(text)?;
+    let loaded = load(library, id, Path::new(model), &options).map_err(text)?;
+    let servable = loaded.servable;
     let callable = servable.callable("serving_default").ok_or("no serving_default")?;
     let signature = &callable.as_ref().map_err(|error| text(error.clone()))?.signature;
 

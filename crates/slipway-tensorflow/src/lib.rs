@@ -21,5 +21,5 @@ mod warm_up;
 
 pub use complete::incomplete_reason;
 pub use library::{trim_memory, Library};
-pub use saved_model::{load, LoadOptions, Threads};
+pub use saved_model::{load, LoadOptions, Loaded, Threads};
 pub use warm_up::WarmUp;

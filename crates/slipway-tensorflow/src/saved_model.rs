@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use prost::Message;
 use slipway_core::{
-    Callable, Error, Executor, Gone, Result, RunPlanner, Servable, ServableId, Signature,
+    Callable, Error, Executor, Gone, LoadReport, Result, RunPlanner, Servable, ServableId,
+    Signature,
 };
 use slipway_proto::outline::MetaGraph;
 use slipway_proto::tensorflow::serving::SignatureDefMap;
@@ -31,6 +33,15 @@ pub struct LoadOptions {
     pub warm_up: Option<WarmUp>,
 }
 
+/// A version in memory.
+#[derive(Debug)]
+pub struct Loaded {
+    pub servable: Arc<Servable>,
+    /// Gets the backend when the servable has been dropped.
+    pub gone: Gone,
+    pub report: LoadReport,
+}
+
 /// Sizes of the runtime's thread pools; all sessions of the process share the pools of the first.
 #[derive(Clone, Copy, Debug)]
 pub struct Threads {
@@ -44,7 +55,7 @@ pub struct Threads {
 pub(crate) const FILES: [&str; 3] = ["saved_model.pb", "saved_model.pbtxt", "saved_model.cpb"];
 
 /// Loads the SavedModel in the folder `path`, blocking until its state is restored, its tables are
-/// filled and it is warmed up. The receiver gets the backend when the servable has been dropped.
+/// filled and it is warmed up.
 ///
 /// # Errors
 /// The runtime's own, with the path in the text. NOT_FOUND where there is no SavedModel. Those of the
@@ -54,7 +65,8 @@ pub fn load(
     id: ServableId,
     path: &Path,
     options: &LoadOptions,
-) -> Result<(Arc<Servable>, Gone)> {
+) -> Result<Loaded> {
+    let begin = Instant::now();
     if !FILES.iter().any(|file| path.join(file).is_file()) {
         return Err(Error::not_found(format!(
             "{} does not appear to contain a SavedModel bundle (should have a file called \
@@ -74,7 +86,7 @@ pub fn load(
         let signature = Signature::from_wire(name, def, options.max_tensor_bytes)?;
         session.prepare(&signature)?;
         let planner = RunPlanner::new(reach.is_bounded(&signature), options.executor);
-        Ok(Arc::new(Callable { signature, planner }))
+        Ok(Arc::new(Callable { signature, planner, meter: Arc::default() }))
     };
     let callables: BTreeMap<String, Result<Arc<Callable>>> = graph
         .signature_def
@@ -96,11 +108,12 @@ pub fn load(
     drop(reach);
     let metadata = SignatureDefMap { signature_def: graph.signature_def };
     let (servable, gone) = Servable::new(id, callables, metadata, Box::new(session));
+    let mut replayed = None;
     if let Some(WarmUp { iterations, generated }) = options.warm_up {
-        let is_asked = replay(&servable, path, iterations, options.max_tensor_bytes)?;
-        if generated && !is_asked {
+        replayed = replay(&servable, path, iterations, options.max_tensor_bytes)?;
+        if generated && replayed.is_none() {
             run_made_up(&servable, &harmless, options.max_tensor_bytes, GENERATED_LIMIT);
         }
     }
-    Ok((servable, gone))
+    Ok(Loaded { servable, gone, report: LoadReport { time: begin.elapsed(), replayed } })
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use prost::Message;
 use slipway_core::{
-    logged_calls, made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Result, Room,
-    Servable,
+    logged_calls, made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Replayed, Result,
+    Room, Servable,
 };
 use slipway_proto::tensorflow::serving::PredictionLog;
 
@@ -32,7 +32,7 @@ pub struct WarmUp {
     pub generated: bool,
 }
 
-/// Runs the requests in the version's folder `path`. Returns whether it has any such file.
+/// Runs the requests in the version's folder `path`. `None` where it has no such file.
 ///
 /// # Errors
 /// The first one of a request, or of the file.
@@ -41,7 +41,8 @@ pub(crate) fn replay(
     path: &Path,
     iterations: usize,
     max_bytes: usize,
-) -> Result<bool> {
+) -> Result<Option<Replayed>> {
+    let begin = Instant::now();
     let path = path.join(REQUESTS);
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::new(Code::Unknown, format!("{} cannot be read: {error}", path.display()))
@@ -54,13 +55,13 @@ pub(crate) fn replay(
     let file = match opened {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(false);
+            return Ok(None);
         }
         Err(error) => return Err(unreadable(&error)),
     };
     let length = file.metadata().map_err(|error| unreadable(&error))?.len();
-    let records = Records::new(BufReader::new(file), length, max_bytes);
-    for (index, record) in records.enumerate() {
+    let mut count = 0;
+    for (index, record) in Records::new(BufReader::new(file), length, max_bytes).enumerate() {
         let record = record.map_err(|error| unusable(&path, error))?;
         let log = PredictionLog::decode(Bytes::from(record)).map_err(|error| {
             Error::invalid_argument(format!(
@@ -82,8 +83,9 @@ pub(crate) fn replay(
                 path.display()
             )));
         }
+        count = index + 1;
     }
-    Ok(true)
+    Ok(Some(Replayed { records: count, time: begin.elapsed() }))
 }
 
 fn run_log(servable: &Arc<Servable>, log: &PredictionLog, max_tensor_bytes: usize) -> Result<()> {
@@ -178,7 +180,8 @@ mod tests {
             outputs: vec![spec],
             defaults: Default::default(),
         };
-        Arc::new(Callable { signature, planner: RunPlanner::new(true, None) })
+        let planner = RunPlanner::new(true, None);
+        Arc::new(Callable { signature, planner, meter: Arc::default() })
     }
 
     fn runs_made_up(callables: &[Arc<Callable>], limit: Duration) -> usize {

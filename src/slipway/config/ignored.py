@@ -22,7 +22,6 @@ IGNORED: Final[Mapping[str, str]] = {
     "enable_signature_method_name_check": "the method names of signatures are not checked",
     "flush_filesystem_caches": "the system decides which files it keeps in memory",
     "mixed_precision": "a graph runs in the precision it was saved with",
-    "monitoring_config_file": "metrics are to come",
     "num_tflite_interpreters_per_pool": _TFLITE,
     "num_tflite_pools": _TFLITE,
     "per_process_gpu_memory_fraction": "TensorFlow decides how much GPU memory it takes",

@@ -81,6 +81,8 @@ class PlaneConfig:
     """Where gRPC has a Unix socket too. One that is there already is taken over."""
     rest_port: int | None = None
     """None for no REST, 0 for any free port."""
+    metrics_path: str | None = None
+    """Where REST has the metrics; None for nowhere."""
     limits: Limits = field(default_factory=Limits)
     rest_timeout_s: float | None = 30.0
     """How long a REST request may wait and run; None for ever."""

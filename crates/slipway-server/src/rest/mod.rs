@@ -4,6 +4,7 @@
 mod body;
 mod inference;
 mod json;
+mod monitoring;
 mod reply;
 mod report;
 mod route;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use http::header::EXPECT;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use slipway_core::{Api, Protocol};
 
 use self::reply::Body;
 use self::route::{Route, Target};
@@ -65,21 +67,36 @@ async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body>
     }
     let lease = plane.budget.lease();
     // Whatever is asked for: with a body unread, hyper closes the connection without a word.
-    let body = match body::read(body, &plane.limits, &lease).await {
-        Ok(body) => body,
-        Err(unread) => return reply::unread(&unread),
-    };
+    let body = body::read(body, &plane.limits, &lease).await;
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
-    let result = match Target::of(&head.method, path) {
-        Target::Elsewhere => return reply::page(StatusCode::NOT_FOUND),
-        Target::Illegal => return reply::page(StatusCode::BAD_REQUEST),
-        Target::Unsupported => return reply::page(StatusCode::NOT_IMPLEMENTED),
-        Target::Api(Err(error)) => Err(error),
-        Target::Api(Ok(Route::Status(model))) => report::status(&plane, &model),
-        Target::Api(Ok(Route::Metadata(model))) => report::metadata(&plane, &model),
-        Target::Api(Ok(Route::Inference(verb, model))) => {
-            inference::answer(plane, verb, model, body, lease).await
+    let target = Target::of(&head.method, path, plane.metrics_path.as_deref());
+    let route = match (target, &body) {
+        (Target::Api(route), _) => route,
+        (_, Err(unread)) => return reply::unread(unread),
+        (Target::Metrics, _) => return monitoring::answer(plane, path).await,
+        (Target::Elsewhere, _) => return reply::page(StatusCode::NOT_FOUND),
+        (Target::Illegal, _) => return reply::page(StatusCode::BAD_REQUEST),
+        (Target::Unsupported, _) => return reply::page(StatusCode::NOT_IMPLEMENTED),
+    };
+    let api = route.as_ref().map_or(Api::Other, Route::api);
+    let mut watch = plane.stopwatch(api, Protocol::Rest);
+    let body = match body {
+        Ok(body) => body,
+        Err(unread) => {
+            let names = |route: Route| watch.names(plane.meter(&route.model().name));
+            route.map_or_else(drop, names);
+            watch.stop_with(unread.code());
+            return reply::unread(&unread);
         }
     };
+    let result = match route {
+        Err(error) => Err(error),
+        Ok(Route::Status(model)) => report::status(&plane, &model, &mut watch),
+        Ok(Route::Metadata(model)) => report::metadata(&plane, &model, &mut watch),
+        Ok(Route::Inference(verb, model)) => {
+            inference::answer(&plane, verb, model, body, lease, &mut watch).await
+        }
+    };
+    watch.stop(&result);
     result.map_or_else(|error| reply::error(&error), reply::json)
 }

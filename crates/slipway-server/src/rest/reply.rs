@@ -9,6 +9,7 @@ use slipway_core::{Code, Error};
 
 use super::body::Unread;
 use super::json;
+use crate::metrics;
 
 pub(super) type Body = Full<Bytes>;
 
@@ -55,6 +56,11 @@ pub(super) fn unread(unread: &Unread) -> Response<Body> {
     };
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// What no program takes for JSON.
+pub(super) fn text(status: StatusCode, body: String) -> Response<Body> {
+    with_type(status, body.into_bytes(), metrics::CONTENT_TYPE)
 }
 
 /// For requests that do not get as far as the API.

@@ -276,7 +276,8 @@ mod tests {
             outputs: Vec::new(),
             defaults: BTreeMap::new(),
         };
-        Arc::new(Callable { signature, planner: RunPlanner::new(true, None) })
+        let planner = RunPlanner::new(true, None);
+        Arc::new(Callable { signature, planner, meter: Arc::default() })
     }
 
     fn predict(inputs: &[(&str, DType)], body: &str) -> Result<PredictBody, Error> {
