@@ -1,10 +1,13 @@
 # `make demo` and `make test` do all of the set-up themselves; `make build` is the set-up alone.
 
 PYTHON ?= python3
+# What `make up` runs, and from where on its ports count instead of the usual ones.
+STACK ?= target/stack
+FIRST_PORT ?=
 # A C++ gRPC server to measure against, where its source lies beside the checkout.
 FLOOR ?= $(wildcard ../shared/native_floor)
 
-.PHONY: build demo test check format bench soak reconfigure wheel clean
+.PHONY: build demo up down test check format bench soak reconfigure wheel clean
 
 build: .venv/installed
 	scripts/build
@@ -15,6 +18,14 @@ build: .venv/installed
 
 demo: build
 	.venv/bin/python examples/demo.py
+
+up: build
+	.venv/bin/python examples/up.py $(STACK) $(FIRST_PORT)
+
+down:
+	@if [ -e $(STACK)/slipway.toml ] && [ -x .venv/bin/slipway ]; then \
+	.venv/bin/slipway down --config=$(STACK)/slipway.toml; \
+	else echo "there is no stack of make up"; fi
 
 test: build
 	scripts/test
@@ -41,5 +52,5 @@ reconfigure: build
 wheel: .venv/installed
 	.venv/bin/maturin build --release --locked --out target/wheels
 
-clean:
+clean: down
 	rm -rf .venv target src/slipway/_native.*.so

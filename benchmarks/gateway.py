@@ -1,12 +1,12 @@
-"""Where the time of one `/lstm/predict` goes: HTTP, the gateway, jieba, the call, the model.
+"""Where the time of one `/lstm/predict` goes, from HTTP to the model.
 
     python benchmarks/gateway.py [--rounds=5] [--model-base-path=FOLDER]
 
 One client asks one at a time, over a connection that stays open. Beside the route stand the parts
-it is made of: a bare Flask app and a handler that does nothing under the same Gunicorn, and jieba,
-the call of the model server and the model itself in this process. They take turns; what is left of
-the route's time when its parts are taken away is a row of its own. FOLDER is the base path of
-another model with the inputs of `sentiment`.
+it is made of: a bare Flask app and a handler that does nothing under the same Gunicorn, and
+cutting words, the call of the model server and the model itself in this process. They take turns;
+what is left of the route's time when its parts are taken away is a row of its own. FOLDER is the
+base path of another model with the inputs of `sentiment`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from servers import ServerError, free_ports, started
 
 import slipway
 from slipway import models
-from slipway.examples.segmentation import Segmenter
+from slipway.examples import segmentation
 from slipway.examples.sentiment import Sentence
 
 REQUESTS = 500
@@ -131,10 +131,8 @@ def asked_of(
 ) -> Mapping[str, Ask]:
     """Return what is measured, by name."""
     serve, gate, bare = ports
-    segmenter = Segmenter()
-    segmenter.prepare()
     handler = Sentence()
-    inputs = handler.preprocess(words=segmenter.cut(sentence))
+    inputs = handler.preprocess(words=segmentation.cut(sentence))
     client = slipway.Client(f"127.0.0.1:{serve}", timeout_s=TIMEOUT_S)
     body = json.dumps({"line": sentence}, ensure_ascii=False).encode()
     assert np.asarray(inputs["words"]).size
@@ -142,7 +140,7 @@ def asked_of(
         "route": posting(gate, "/lstm/predict", body),
         "empty": posting(gate, "/empty", b"{}"),
         "bare": posting(bare, "/bare", b"{}"),
-        "jieba": lambda: segmenter.cut(sentence),
+        "words": lambda: segmentation.cut(sentence),
         "call": lambda: client.predict("sentiment", inputs),
         "model": lambda: model.predict(inputs),
     }
@@ -177,11 +175,11 @@ def report(rounds: list[dict[str, float]]) -> str:
     parts: Mapping[str, Callable[[Mapping[str, float]], float]] = {
         "HTTP, Gunicorn and Flask": lambda turn: turn["bare"],
         "the gateway, without inputs": lambda turn: turn["empty"] - turn["bare"],
-        "jieba": lambda turn: turn["jieba"],
+        "cutting words": lambda turn: turn["words"],
         "client, gRPC and server": lambda turn: turn["call"] - turn["model"],
         "the model": lambda turn: turn["model"],
         "the rest: input, arrays, answer, other threads": lambda turn: (
-            turn["route"] - turn["empty"] - turn["jieba"] - turn["call"]
+            turn["route"] - turn["empty"] - turn["words"] - turn["call"]
         ),
         "one /lstm/predict": lambda turn: turn["route"],
     }

@@ -1,141 +1,129 @@
-"""Serve a model, ask it over REST and gRPC, and print each question with its answer as it came.
+"""Run the whole stack with two models, ask it, print each question with its answer, and end it.
 
     make demo
 
-The model is `sentiment`, which comes with Slipway and which `examples/sentiment` makes: is a review
-bad, good, or neither? The questions over REST are sent as `curl` would send them; those over gRPC
-with TensorFlow Serving's own Python client, unchanged.
+The project is that of `examples/stack`, in a temporary folder and on ports that are free. Both
+models come with Slipway: `sentiment` (is a review in Chinese bad, good or neither?) and `saliency`
+(where in a picture is what it shows?).
 """
 
 import contextlib
-import json
-import os
-import re
 import signal
-import socket
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from slipway import models
+from questions import ask_about_a_picture, ask_about_a_sentence, ask_grpc, ask_rest, show
+from stack_project import free_first_port, write_project
+
+from slipway.config.project_file import read_project
 
 SLIPWAY = Path(sys.executable).parent / "slipway"
-READY = "Exporting HTTP/REST API"
-
-# Reviews are cut into words; in one request the shorter is filled up, and `nwords` says with what
-# it really has. "I like this product a lot", "too disappointing".
-REVIEWS = [["我", "很", "喜欢", "这个", "产品"], ["太", "失望", "了", "", ""]]
-NWORDS = [5, 3]
-LABELS = ["POS", "NEG"]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
     """Run the demo; exit status 1 when an answer is not the right one."""
-    grpc_port, rest_port = free_port(), free_port()
-    base_path = models.path_of("sentiment")
-    command = [
-        "slipway", "serve", f"--port={grpc_port}", f"--rest_api_port={rest_port}",
-        "--model_name=sentiment", f"--model_base_path={base_path}",
-    ]  # fmt: skip
-    print("$", *command)
-    with serving(command):
-        rest = f"http://127.0.0.1:{rest_port}/v1/models/sentiment"
-        print(f"\n$ curl {rest}")
-        print(fetch(rest))
-        rows = [{"words": words, "nwords": nwords} for words, nwords in zip(REVIEWS, NWORDS)]
-        question = json.dumps({"instances": rows}, ensure_ascii=False)
-        print(f"\n$ curl -d '{question}' {rest}:predict")
-        answer = fetch(f"{rest}:predict", question)
-        print(answer)
-        print("\nThe same over gRPC, with the client of TensorFlow Serving:")
-        labels = ask_over_grpc(f"127.0.0.1:{grpc_port}")
-    print("\nThe server has drained and ended.")
-    if not LABELS == labels == [row["labels"] for row in json.loads(answer)["predictions"]]:
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+        file = write_project(Path(folder), free_first_port())
+        show("cat", str(file))
+        print(file.read_text())
+        with running_stack(file) as url:
+            show("slipway", "status", f"--config={file}")
+            subprocess.run([SLIPWAY, "status", f"--config={file}"], check=False)
+            is_right = ask_all(file, url)
+            if not is_right:
+                subprocess.run([SLIPWAY, "tail", f"--config={file}"], check=False)
+    print("\nThe stack has ended.")
+    if not is_right:
         sys.exit("demo: an answer is wrong")
 
 
-@contextlib.contextmanager
-def serving(command: list[str]) -> Iterator[None]:
-    """Keep the server running; what it says goes to the terminal."""
-    server = subprocess.Popen(
-        [SLIPWAY, *command[1:]], stderr=subprocess.PIPE, text=True, env=quiet_environment()
-    )
-    assert server.stderr
+def ask_all(file: Path, url: str) -> bool:
+    """Ask what there is to ask of a stack; return whether all answers are right."""
+    project = read_project(file)
+    rest, grpc = url, f"127.0.0.1:{project.proxy.grpc_port}"
+    if not url.endswith(f":{project.proxy.port}"):
+        print("\nWithout nginx, the gateway and the model server are asked themselves.")
+        rest = f"http://127.0.0.1:{project.server.rest_api_port}"
+        grpc = f"127.0.0.1:{project.server.port}"
+    questions: list[tuple[str, Callable[[str], bool], str]] = [
+        ('A sentence, "I like this product a lot":', ask_about_a_sentence, url),
+        ("A picture, an orange on dark ground:", ask_about_a_picture, url),
+        ('The model itself, "I like this product a lot" and "too disappointing":', ask_rest, rest),
+        ('"Too disappointing" over gRPC, with the client of TensorFlow Serving:', ask_grpc, grpc),
+    ]
+    answered = [is_answered(*question) for question in questions]
+    return all(answered)
+
+
+def is_answered(title: str, question: Callable[[str], bool], address: str) -> bool:
+    """Ask one question; return whether the answer is right."""
+    print(f"\n{title}")
     try:
-        for line in server.stderr:
-            print(line, end="", flush=True)
-            if READY in line:
-                break
-        else:
-            sys.exit("demo: the server did not start")
-        yield
+        return question(address)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        # Nobody there, or an answer that looks like none of those that are right.
+        print(f"{type(error).__name__}: {error}")
+        return False
+
+
+@contextlib.contextmanager
+def running_stack(file: Path) -> Iterator[str]:
+    """Run the stack of a project while the block lasts; yield where it answers.
+
+    `slipway up` is not cut off in the middle of starting something: it has ended, one way or the
+    other, before the last `slipway down`.
+    """
+    try:
+        show("slipway", "up", f"--config={file}")
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                run = thread.submit(start, file).result()
+            except SystemExit:
+                # Nobody need wait for what is about to be ended.
+                end(file)
+                raise
+        print(run.stdout)
+        if run.returncode:
+            sys.exit("demo: the stack is not ready")
+        yield run.stdout.split()[-1]
     finally:
-        server.send_signal(signal.SIGTERM)
-        _, last_words = server.communicate(timeout=60)
-        print(f"\n{last_words}", end="")
-        status = server.returncode
-    if status:
-        sys.exit(f"demo: the server ended with status {status}")
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(OSError):  # who reads this may have gone
+            print()
+            show("slipway", "down", f"--config={file}")
+        end(file)
 
 
-def fetch(url: str, body: str | None = None) -> str:
-    """Return the answer to a GET, or to a POST of `body`."""
-    # Not through the proxy that the rest of the world may be reached by.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, body.encode() if body else None, timeout=30) as response:
-        return str(response.read().decode())
+def start(file: Path) -> "subprocess.CompletedProcess[str]":
+    """Run `slipway up`, out of reach of what a terminal sends with Ctrl-C."""
+    return subprocess.run(
+        [SLIPWAY, "up", f"--config={file}", "--timeout_s=120"],
+        stdout=subprocess.PIPE, text=True, start_new_session=True, check=False,
+    )  # fmt: skip
 
 
-def ask_over_grpc(address: str) -> list[str]:
-    """Predict with the official stubs, print both messages, and return the labels."""
-    os.environ.update(quiet_environment())
-    import grpc
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "sentiment"
-    words = request.inputs["words"]
-    words.dtype = 7  # DT_STRING
-    words.tensor_shape.dim.add(size=len(REVIEWS))
-    words.tensor_shape.dim.add(size=len(REVIEWS[0]))
-    words.string_val.extend(word.encode() for review in REVIEWS for word in review)
-    nwords = request.inputs["nwords"]
-    nwords.dtype = 3  # DT_INT32
-    nwords.tensor_shape.dim.add(size=len(NWORDS))
-    nwords.int_val.extend(NWORDS)
-    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        response = stub.Predict(request, timeout=30)
-    print(f"\nPredictRequest\n{indented(request)}\n\nPredictResponse\n{indented(response)}")
-    return [label.decode() for label in response.outputs["labels"].string_val]
+def end(file: Path) -> None:
+    """Run `slipway down`, as often as one likes."""
+    subprocess.run(
+        [SLIPWAY, "down", f"--config={file}"],
+        stderr=subprocess.DEVNULL, start_new_session=True, check=False,
+    )  # fmt: skip
 
 
-def indented(message: object) -> str:
-    """Return a message's text, moved to the right; UTF-8 that is written as numbers is readable."""
-    from google.protobuf import text_format
-
-    # Unlike str, it sorts what has names, so that the demo prints the same each time.
-    text = re.sub(
-        r"(\\[0-7]{3})+",
-        lambda found: bytes(int(octal, 8) for octal in found[0].split("\\")[1:]).decode(),
-        text_format.MessageToString(message),
-    )
-    return "\n".join(f"    {line}" for line in text.splitlines())
-
-
-def quiet_environment() -> dict[str, str]:
-    """Return an environment in which TensorFlow says only what is wrong."""
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def interrupt(number: int, _: object) -> None:
+    """End the demo. What interrupts it again would keep it from ending the stack."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    print("demo: interrupted", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

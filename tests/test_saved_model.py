@@ -101,7 +101,7 @@ def test_tables_and_assets_are_there(saved_models: SavedModels) -> None:
         assert model.predict({"words": ["so so", "好"]})["ids"].tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("executor", ["caller", "pool"])
+@pytest.mark.parametrize("executor", ["caller", "pool", "single_threaded"])
 def test_the_executor_can_be_pinned(saved_models: SavedModels, executor: str) -> None:
     path = saved_models.folder / "half" / "123"
     with slipway.load(path, executor=executor) as model:
@@ -109,7 +109,8 @@ def test_the_executor_can_be_pinned(saved_models: SavedModels, executor: str) ->
 
 
 def test_an_unknown_executor_is_refused(saved_models: SavedModels) -> None:
-    with pytest.raises(ValueError, match='executor is "caller", "pool" or None, not "gpu"'):
+    reason = 'executor is "caller", "pool", "single_threaded" or None, not "gpu"'
+    with pytest.raises(ValueError, match=reason):
         slipway.load(saved_models.folder / "half" / "123", executor="gpu")
 
 

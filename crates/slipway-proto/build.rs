@@ -38,11 +38,11 @@ fn config() -> prost_build::Config {
         // Lets `prost_types::Any` hold the messages under the URLs that other languages expect.
         .enable_type_names()
         .type_name_domain(["."], "type.googleapis.com")
-        // Written by hand: see src/tensor_proto.rs and src/input.rs.
+        // Written by hand: see src/tensor_proto.rs, src/input.rs and src/serialized.rs.
         .extern_path(".tensorflow.TensorProto", "crate::TensorProto")
         .extern_path(".tensorflow.serving.Input", "crate::Input")
-        .extern_path(".tensorflow.serving.ExampleList", "crate::ExampleList")
-        .extern_path(".tensorflow.serving.ExampleListWithContext", "crate::ExampleListWithContext")
+        .extern_path(".tensorflow.serving.ClassificationResult", "crate::Serialized")
+        .extern_path(".tensorflow.serving.RegressionResult", "crate::Serialized")
         // By far the largest kind of a structured value, and a rare one.
         .boxed(".tensorflow.StructuredValue.kind.bounded_tensor_spec_value");
 

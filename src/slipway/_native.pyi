@@ -12,13 +12,13 @@ from typing import Any, final
 
 from numpy.typing import NDArray
 
-from slipway.dataplane.base import PlaneConfig
+from slipway.dataplane.base import PlaneConfig, Tls
 from slipway.servables import VersionStatus
 from slipway.signatures import Infos
 
 __all__ = [
-    "Connection", "Inbox", "Request", "SavedModel", "Server", "incomplete_reason", "parse_text",
-    "runtime_version",
+    "Connection", "Inbox", "Request", "SavedModel", "Server", "check_tls", "incomplete_reason",
+    "parse_text", "runtime_version",
 ]  # fmt: skip
 
 @final
@@ -35,8 +35,8 @@ class Server:
         """`library` is TensorFlow's, opened by the first `load`. `on_reload(config, deadline_s)`
         is called for a HandleReloadConfigRequest; without it that call is UNIMPLEMENTED.
 
-        Raises ValueError for a host that is no IP address, a time-out that is no time or an
-        executor that is none.
+        Raises ValueError for a host that is no IP address, a time-out that is no time, an
+        executor that is none, and what `check_tls` does.
         """
 
     def start(self) -> tuple[str | None, str | None, Path | None]:
@@ -83,6 +83,9 @@ def incomplete_reason(path: str | PathLike[str]) -> str | None:
     Reads its definition and the index of its variables, but no TensorFlow. Names files relative to
     `path`.
     """
+
+def check_tls(tls: Tls) -> None:
+    """Raises ValueError for keys and certificates that no port can have, naming the field."""
 
 def runtime_version(library: str | PathLike[str]) -> str:
     """Says which version TensorFlow's library has. Raises FailedPreconditionError."""
@@ -133,8 +136,18 @@ class Connection:
     Safe from any thread; in a forked child it connects anew.
     """
 
-    def __new__(cls, address: str, *, max_message_bytes: int) -> Connection:
-        """Raises ValueError for what is no address."""
+    def __new__(
+        cls,
+        address: str,
+        *,
+        max_message_bytes: int,
+        ca_file: bytes | None = None,
+        cert_file: bytes | None = None,
+        key_file: bytes | None = None,
+    ) -> Connection:
+        """The files are what is in them. Raises ValueError for what is no address, and for files
+        that cannot be used with it.
+        """
 
     def ask(self, request: Request, timeout_s: float | None) -> Any:
         """Waits for the answer; signals of Python are handled meanwhile."""

@@ -22,8 +22,10 @@ def load(
     """Load the SavedModel in the folder `path`: its graph, variables, tables and assets.
 
     `tags` name one of the file's graphs. `executor` says who runs its ops: "caller", the thread
-    that calls, with least cost; "pool", TensorFlow's own threads; None measures both for each
-    signature and size of input, and takes the faster.
+    that calls, with least cost; "pool", TensorFlow's own threads; "single_threaded", the thread
+    that calls, by TensorFlow's single-threaded executor, where the model can be run by it. None
+    measures the first two for each signature and size of input, and takes the pool where it is
+    clearly faster; the third it does not try, which would load the model twice.
 
     Runs on the C library of an installed TensorFlow, whose Python stays out of the process; both
     may be used side by side. Raises NotFoundError where there is no SavedModel, where it is not

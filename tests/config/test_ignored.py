@@ -54,7 +54,6 @@ def test_one_line_names_all_that_has_no_effect_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"ssl_config_file": "/ssl"}, "--ssl_config_file: there is no TLS yet"),
         ({"use_alts_credentials": "true"}, "--use_alts_credentials: there is no ALTS"),
         ({"use_alts_credentials": "1"}, "--use_alts_credentials: there is no ALTS"),
         (
@@ -76,7 +75,7 @@ def test_what_must_not_be_ignored_is_refused(given: dict[str, str], message: str
     "given",
     [
         {},
-        {"use_alts_credentials": "FALSE", "ssl_config_file": ""},
+        {"use_alts_credentials": "FALSE"},
         {"use_alts_credentials": "0"},
         {"batching_parameters_file": "/b", "enable_batching": "true"},
         {"batching_parameters_file": "", "enable_batching": "0"},

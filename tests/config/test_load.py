@@ -82,6 +82,14 @@ def test_tags_are_a_list_with_commas() -> None:
     assert load_options(saved_model_tags="serve,gpu").tags == ("serve", "gpu")
 
 
+@pytest.mark.parametrize(("given", "fraction"), [(0, None), (0.3, 0.3), (1, 1.0)])
+def test_a_share_of_no_gpu_memory_leaves_it_to_tensorflow(
+    given: float, fraction: float | None
+) -> None:
+    options = load_options(per_process_gpu_memory_fraction=given)
+    assert options.gpu_memory_fraction == fraction
+
+
 @pytest.mark.parametrize(
     ("both", "intra", "inter", "threads"),
     [
@@ -124,6 +132,16 @@ def test_either_warm_up_can_be_turned_off() -> None:
     assert not load_options(enable_model_warmup=False).warm_up
     options = load_options(enable_generated_warmup=False)
     assert (options.warm_up, options.generated_warm_up) == (True, False)
+
+
+def test_method_names_are_checked_on_demand() -> None:
+    assert load_options(enable_signature_method_name_check=True).check_method_names
+    assert not load_options().check_method_names
+
+
+def test_the_executor_is_measured_unless_it_is_pinned() -> None:
+    assert load_options(executor="auto").executor is None
+    assert load_options(executor="single_threaded").executor == "single_threaded"
 
 
 def test_the_host_may_be_called_localhost() -> None:

@@ -12,6 +12,7 @@ from slipway.dataplane.base import DataPlane, PlaneConfig
 from slipway.dataplane.memory import Arrays, MemoryModel, MemoryPlane
 from slipway.dataplane.native import NativePlane
 from slipway.servables import ServableId, State, VersionStatus
+from tests.support.inference import Ask, OverGrpc, OverRest
 from tests.support.models import SavedModels
 
 
@@ -90,3 +91,9 @@ def client(stubs: Any, serving: Serving) -> Iterator[Any]:
     client = stubs.OfficialClient(serving.grpc)
     yield client
     client.channel.close()
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def over(request: pytest.FixtureRequest, serving: Serving, client: Any, stubs: Any) -> Ask:
+    """Classify and Regress over each of the protocols, of every exported model."""
+    return OverGrpc(client, stubs) if request.param == "grpc" else OverRest(serving.rest)

@@ -17,12 +17,13 @@ from tests.support.questions import Arrays, Question
 from tests.support.rest import ask as ask_rest
 
 MODELS = [
-    "control", "counter", "dense", "echo", "half", "lookup", "loop", "mixed", "network",
-    "reference", "sharded", "signatures", "strings", "vocabulary",
+    "class_echo", "control", "counter", "dense", "echo", "estimator", "half", "judge", "lookup",
+    "loop", "mixed", "network", "reference", "regress_echo", "sharded", "signatures", "strings",
+    "vocabulary",
 ]  # fmt: skip
 
 # Where numbers are summed, in an order that depends on what else is going on.
-RTOL = {"dense": 1e-6, "network": 1e-6}
+RTOL = {"dense": 1e-6, "estimator": 1e-6, "network": 1e-6}
 
 REFUSALS = (RestError, errors.ServingError)
 

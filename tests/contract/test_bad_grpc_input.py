@@ -480,6 +480,200 @@ VALUES: Table = {
     ),
 }
 
+
+def examples(*features: str, context: str | None = None) -> str:
+    """Give an input; a feature is that of an example."""
+    listed = " ".join(f"examples {{features {{{feature}}}}}" for feature in features)
+    if context is None:
+        return f"input {{example_list {{{listed}}}}}"
+    shared = f"context {{features {{{context}}}}}"
+    return f"input {{example_list_with_context {{{listed} {shared}}}}}"
+
+
+def feature(name: str, values: str) -> str:
+    return f'feature {{key: "{name}" value {{{values}}}}}'
+
+
+X_2 = examples(feature("x", "float_list {value: 2}"))
+X_TO_Y = spec("half", signature_name="regress_x_to_y")
+X_TO_Y2 = spec("half", signature_name="regress_x_to_y2")
+
+# For Classify and for Regress.
+EXAMPLES: Table = {
+    "no-model": (X_2, "INVALID_ARGUMENT", "Missing ModelSpec"),
+    "no-name": (f"model_spec {{}} {X_2}", "INVALID_ARGUMENT", "ModelSpec has no name specified."),
+    "unknown-model": (
+        f"{spec('nobody')} {X_2}",
+        "NOT_FOUND",
+        "Servable not found for request: Latest(nobody)",
+    ),
+    "unknown-version": (
+        f"{spec('half', version=7)} {X_2}",
+        "NOT_FOUND",
+        "Servable not found for request: Specific(half, 7)",
+    ),
+    "unknown-label": (
+        f"{spec('half', version_label='other')} {X_2}",
+        "INVALID_ARGUMENT",
+        "Unrecognized servable version label: other",
+    ),
+    "unknown-signature": (
+        f"{spec('half', signature_name='other')} {X_2}",
+        "INVALID_ARGUMENT",
+        "No signature was found with the name: other",
+    ),
+    "no-default-signature": (
+        f"{spec('counter')} {X_2}",
+        "INVALID_ARGUMENT",
+        "No signature was found with the name: serving_default",
+    ),
+    "model-comes-before-signature": (
+        spec("nobody", signature_name="other"),
+        "NOT_FOUND",
+        "Latest(nobody)",
+    ),
+    "signature-comes-before-input": (
+        spec("half", signature_name="other"),
+        "INVALID_ARGUMENT",
+        "No signature was found with the name: other",
+    ),
+    "structure-comes-before-input": (HALF, "INVALID_ARGUMENT", "inputs found in SignatureDef: "),
+}
+
+REGRESS: Table = {
+    "e17-no-input": (X_TO_Y, "INVALID_ARGUMENT", "Input is empty."),
+    "e17-input-of-no-kind": (f"{X_TO_Y} input {{}}", "INVALID_ARGUMENT", "Input is empty."),
+    "e17-no-examples": (f"{X_TO_Y} {examples()}", "INVALID_ARGUMENT", "Input is empty."),
+    "e17-no-examples-but-a-context": (
+        f"{X_TO_Y} {examples(context=feature('x', 'float_list {value: 2}'))}",
+        "INVALID_ARGUMENT",
+        "Input is empty.",
+    ),
+    "e17-empty-comes-before-the-dtype": (
+        spec("half", signature_name="regress_x2_to_y3"),
+        "INVALID_ARGUMENT",
+        "Input is empty.",
+    ),
+    "a-context-of-another-kind": (
+        f"{X_TO_Y} {examples('', context=feature('x', 'int64_list {value: 2}'))}",
+        "INVALID_ARGUMENT",
+        "Data type: int64 but expected type: float",
+    ),
+    "a-feature-of-no-values": (
+        f"{X_TO_Y} {examples(feature('x', 'float_list {}'))}",
+        "INVALID_ARGUMENT",
+        "Key: x, Index: 0.  Number of float values != expected",
+    ),
+}
+
+
+def tasks(*given: tuple[str, str]) -> str:
+    """Give tasks: a model_spec and what is asked of it."""
+    texts = (f"tasks {{{spec} method_name: 'tensorflow/serving/{name}'}}" for spec, name in given)
+    return " ".join(texts)
+
+
+Y = (X_TO_Y, "regress")
+Y2 = (X_TO_Y2, "regress")
+MULTI_INFERENCE: Table = {
+    "no-tasks": (X_2, "INVALID_ARGUMENT", "ModelSpec has no name specified."),
+    "no-model": (f"{tasks(('', 'regress'))} {X_2}", "INVALID_ARGUMENT", "ModelSpec has no name"),
+    "e24-no-input": (tasks(Y, Y2), "INVALID_ARGUMENT", "Input is empty."),
+    "e24-no-examples": (f"{tasks(Y)} {examples()}", "INVALID_ARGUMENT", "Input is empty."),
+    "unknown-model": (
+        f"{tasks((spec('nobody'), 'regress'))} {X_2}",
+        "NOT_FOUND",
+        "Servable not found for request: Latest(nobody)",
+    ),
+    "unknown-version-of-the-first-task": (
+        f"{tasks((spec('half', version=7), 'regress'), Y)} {X_2}",
+        "NOT_FOUND",
+        "Servable not found for request: Specific(half, 7)",
+    ),
+    "unknown-label-of-the-first-task": (
+        f"{tasks((spec('half', version_label='other'), 'regress'), Y)} {X_2}",
+        "INVALID_ARGUMENT",
+        "Unrecognized servable version label: other",
+    ),
+    "e24-unknown-signature": (
+        f"{tasks(Y, (spec('half', signature_name='other'), 'regress'))} {X_2}",
+        "INVALID_ARGUMENT",
+        "Requested signature not found in model graph: other",
+    ),
+    "no-default-signature": (
+        f"{tasks((spec('counter'), 'regress'))} {X_2}",
+        "INVALID_ARGUMENT",
+        "Requested signature not found in model graph: serving_default",
+    ),
+    "e24-another-model": (
+        f"{tasks(Y, (spec('counter', signature_name='regress'), 'regress'))} {X_2}",
+        "INVALID_ARGUMENT",
+        "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
+    ),
+    "a-model-without-a-name-behind-one-with": (
+        f"{tasks(Y, ('model_spec {}', 'regress'))} {X_2}",
+        "INVALID_ARGUMENT",
+        "Found ModelSpec with an empty model name.",
+    ),
+    "e24-the-same-signature-twice": (
+        f"{tasks(Y, Y2, Y)} {X_2}",
+        "INVALID_ARGUMENT",
+        "Duplicate evaluation of signature: regress_x_to_y",
+    ),
+    "the-default-signature-twice": (
+        tasks(
+            (spec("regress_echo"), "regress"),
+            (spec("regress_echo", signature_name="serving_default"), "regress"),
+        ),
+        "INVALID_ARGUMENT",
+        "Duplicate evaluation of signature: serving_default",
+    ),
+    "e25-predict": (
+        f"{tasks(Y, (X_TO_Y2, 'predict'))} {X_2}",
+        "UNIMPLEMENTED",
+        "Unsupported signature method_name: tensorflow/serving/predict",
+    ),
+    "no-method": (
+        f"tasks {{{X_TO_Y}}} {X_2}",
+        "UNIMPLEMENTED",
+        "Unsupported signature method_name: ",
+    ),
+    "method-without-its-prefix": (
+        f"tasks {{{X_TO_Y} method_name: 'regress'}} {X_2}",
+        "UNIMPLEMENTED",
+        "Unsupported signature method_name: regress",
+    ),
+    "signature-comes-before-method": (
+        tasks((spec("half", signature_name="other"), "predict")),
+        "INVALID_ARGUMENT",
+        "Requested signature not found in model graph: other",
+    ),
+    "method-that-the-signature-is-not-for": (
+        f"{tasks(Y, (X_TO_Y2, 'classify'))} {X_2}",
+        "INVALID_ARGUMENT",
+        "Expected classification signature outputs to contain at least one of",
+    ),
+    "a-signature-of-floats-among-others": (
+        f"{tasks(Y, (spec('half', signature_name='regress_x2_to_y3'), 'regress'))} {X_2}",
+        "INVALID_ARGUMENT",
+        'to be float but string is provided (input "inputs" of signature "regress_x2_to_y3")',
+    ),
+    "outputs-that-are-not-what-one-task-wants": (
+        tasks(
+            (spec("regress_echo"), "regress"),
+            (spec("regress_echo", signature_name="twice"), "regress"),
+        )
+        + X_2,
+        "INVALID_ARGUMENT",
+        "Input batch size did not match output batch size: 1 vs. 2",
+    ),
+    "more-tasks-than-a-message-can-have": (
+        "tasks {}" * MORE_THAN_ONE_CAN_HAVE,
+        "RESOURCE_EXHAUSTED",
+        "the message has more than 10000 inputs, names and other fields",
+    ),
+}
+
 METADATA: Table = {
     "f7-no-model": ("metadata_field: 'signature_def'", "INVALID_ARGUMENT", "Missing ModelSpec"),
     "no-model-comes-before-no-field": ("", "INVALID_ARGUMENT", "Missing ModelSpec"),
@@ -653,6 +847,93 @@ MALFORMED: BytesTable = {
     "nothing": (b"", "INVALID_ARGUMENT", "Missing ModelSpec"),
 }
 
+X_TO_Y_BYTES = field(1, b"\x0a\x04half\x1a\x0eregress_x_to_y")
+
+
+def listed(*messages: bytes) -> bytes:
+    """Give fields of an example list to a signature that takes examples."""
+    return X_TO_Y_BYTES + field(2, field(1, b"".join(messages)))
+
+
+def entry(content: bytes) -> bytes:
+    """Return an example with this entry in its map of features."""
+    return field(1, field(1, field(1, content)))
+
+
+GOOD_EXAMPLE = entry(field(1, b"x") + field(2, field(2, field(1, bytes(4)))))
+NAMED = "Example 1 of the input is malformed: failed to decode Protobuf message: "
+
+MALFORMED_EXAMPLES: BytesTable = {
+    "text": (listed(GOOD_EXAMPLE, field(1, b"garbage")), "INVALID_ARGUMENT", NAMED),
+    "features-that-end-too-soon": (
+        listed(GOOD_EXAMPLE, GOOD_EXAMPLE[:1] + b"\x03\x0a\x09x"),
+        "INVALID_ARGUMENT",
+        NAMED + "buffer underflow",
+    ),
+    "a-name-that-is-no-utf-8": (
+        listed(GOOD_EXAMPLE, entry(field(1, b"\xff") + field(2, b""))),
+        "INVALID_ARGUMENT",
+        "invalid string value: data is not UTF-8",
+    ),
+    "a-float-of-three-bytes": (
+        listed(GOOD_EXAMPLE, entry(field(1, b"x") + field(2, field(2, field(1, bytes(3)))))),
+        "INVALID_ARGUMENT",
+        NAMED + "FloatList.value",
+    ),
+    "a-number-that-does-not-end": (
+        listed(GOOD_EXAMPLE, entry(field(1, b"x") + field(2, field(3, field(1, b"\xff"))))),
+        "INVALID_ARGUMENT",
+        NAMED + "Int64List.value",
+    ),
+    "groups-without-end": (
+        listed(GOOD_EXAMPLE, field(1, b"\x53" * 1000)),
+        "INVALID_ARGUMENT",
+        "recursion limit reached",
+    ),
+    "an-example-that-is-a-number": (
+        listed(GOOD_EXAMPLE, b"\x08\x01"),
+        "INVALID_ARGUMENT",
+        "The input is malformed: failed to decode Protobuf message: invalid wire type: Varint",
+    ),
+    "a-list-that-ends-too-soon": (
+        listed(GOOD_EXAMPLE, b"\x0a\x05"),
+        "INVALID_ARGUMENT",
+        "The input is malformed: failed to decode Protobuf message: buffer underflow",
+    ),
+    "a-context-that-is-text": (
+        X_TO_Y_BYTES + field(2, field(2, GOOD_EXAMPLE + field(2, b"garbage"))),
+        "INVALID_ARGUMENT",
+        "The context of the input is malformed: failed to decode Protobuf message: ",
+    ),
+    "a-context-in-a-list-without": (
+        X_TO_Y_BYTES + field(2, field(1, field(2, b"garbage"))),
+        "INVALID_ARGUMENT",
+        "Input is empty.",
+    ),
+    "the-last-of-two-kinds-counts": (
+        X_TO_Y_BYTES + field(2, field(1, GOOD_EXAMPLE) + field(2, b"")),
+        "INVALID_ARGUMENT",
+        "Input is empty.",
+    ),
+    "an-input-that-is-a-number": (
+        X_TO_Y_BYTES + b"\x10\x01",
+        "INTERNAL",
+        "RegressionRequest.input: invalid wire type: Varint (expected LengthDelimited)",
+    ),
+    "a-list-that-is-a-number": (
+        X_TO_Y_BYTES + field(2, b"\x08\x01"),
+        "INTERNAL",
+        "Input.example_list: RegressionRequest.input: invalid wire type: Varint",
+    ),
+    "a-list-in-thousands-of-pieces": (
+        X_TO_Y_BYTES + field(2, b"\x0a\0" * 2000),
+        "INTERNAL",
+        "Input.example_list: RegressionRequest.input: the list is in too many pieces",
+    ),
+    "no-example-at-all": (listed(), "INVALID_ARGUMENT", "Input is empty."),
+    "nothing": (b"", "INVALID_ARGUMENT", "Missing ModelSpec"),
+}
+
 METHODS = {
     "unknown-service": ("/no.such.Service/Method", "there is no method /no.such.Service/Method"),
     "unknown-method": ("/tensorflow.serving.PredictionService/NoSuchMethod", ""),
@@ -663,7 +944,13 @@ METHODS = {
     ),
     "service-that-is-never-served": (
         "/tensorflow.serving.SessionService/SessionRun",
-        "there is no method /tensorflow.serving.SessionService/SessionRun",
+        "there is no method /tensorflow.serving.SessionService/SessionRun: TensorFlow Serving does "
+        "not serve it either; call PredictionService/Predict",
+    ),
+    "profiler": (
+        "/tensorflow.ProfilerService/Profile",
+        "there is no method /tensorflow.ProfilerService/Profile: there is no profiler in this "
+        "server",
     ),
     "no-service": ("/Predict", "there is no method /Predict"),
     "something-behind-the-method": ("/tensorflow.serving.PredictionService/Predict/1", ""),
@@ -718,6 +1005,28 @@ def test_a_bad_predict_is_refused(caller: Caller, row: tuple[str, str, str]) -> 
     caller.refuses_text("PredictionService/Predict", row)
 
 
+@pytest.mark.parametrize("method", ["Classify", "Regress"])
+@pytest.mark.parametrize("row", EXAMPLES.values(), ids=EXAMPLES)
+def test_bad_questions_about_examples_are_refused(
+    caller: Caller, method: str, row: tuple[str, str, str]
+) -> None:
+    caller.refuses_text(f"PredictionService/{method}", row)
+
+
+@pytest.mark.parametrize("row", REGRESS.values(), ids=REGRESS)
+def test_bad_examples_are_refused(caller: Caller, row: tuple[str, str, str]) -> None:
+    caller.refuses_text("PredictionService/Regress", row)
+    text, code, message = row
+    classify = (text.replace("regress_x_to_y", "classify_x_to_y"), code, message)
+    classify = (classify[0].replace("regress_x2_to_y3", "classify_x2_to_y3"), code, message)
+    caller.refuses_text("PredictionService/Classify", classify)
+
+
+@pytest.mark.parametrize("row", MULTI_INFERENCE.values(), ids=MULTI_INFERENCE)
+def test_a_bad_multi_inference_is_refused(caller: Caller, row: tuple[str, str, str]) -> None:
+    caller.refuses_text("PredictionService/MultiInference", row)
+
+
 @pytest.mark.parametrize("row", METADATA.values(), ids=METADATA)
 def test_a_bad_question_for_metadata_is_refused(caller: Caller, row: tuple[str, str, str]) -> None:
     caller.refuses_text("PredictionService/GetModelMetadata", row)
@@ -740,9 +1049,19 @@ def test_a_malformed_message_is_refused(
     caller.refuses("/tensorflow.serving.PredictionService/Predict", [message], code, text)
 
 
-def test_a_call_without_a_message_is_refused(caller: Caller) -> None:
-    method = "/tensorflow.serving.PredictionService/Predict"
-    caller.refuses(method, [], "INTERNAL", "Missing request message.")
+@pytest.mark.parametrize(
+    ("message", "code", "text"), MALFORMED_EXAMPLES.values(), ids=MALFORMED_EXAMPLES
+)
+def test_a_malformed_example_is_refused(
+    caller: Caller, message: bytes, code: str, text: str
+) -> None:
+    caller.refuses("/tensorflow.serving.PredictionService/Regress", [message], code, text)
+
+
+@pytest.mark.parametrize("method", ["Predict", "Classify", "Regress", "MultiInference"])
+def test_a_call_without_a_message_is_refused(caller: Caller, method: str) -> None:
+    path = f"/tensorflow.serving.PredictionService/{method}"
+    caller.refuses(path, [], "INTERNAL", "Missing request message.")
 
 
 @pytest.mark.parametrize(("method", "message"), METHODS.values(), ids=METHODS)

@@ -61,6 +61,24 @@ URLS: dict[str, tuple[str, str, int, str]] = {
         400,
         "Malformed request: POST /v1/models/half/metadata",
     ),
+    "d3-get-of-a-classification": (
+        "GET",
+        "/v1/models/half:classify",
+        400,
+        "Malformed request: GET /v1/models/half:classify",
+    ),
+    "d4-regression-by-version-and-label": (
+        "POST",
+        "/v1/models/half/versions/123/labels/stable:regress",
+        400,
+        "Malformed request: POST /v1/models/half/versions/123/labels/stable:regress",
+    ),
+    "d5-regression-by-a-version-over-64-bits": (
+        "POST",
+        "/v1/models/half/versions/18446744073709551615:regress",
+        400,
+        "Failed to convert version: 18446744073709551615 to numeric.",
+    ),
     "negative-version": (
         "GET",
         "/v1/models/half/versions/-1",
@@ -138,7 +156,6 @@ URLS: dict[str, tuple[str, str, int, str]] = {
     "put": ("PUT", "/v1/models/half", 400, "Malformed request: PUT /v1/models/half"),
     "delete": ("DELETE", "/v1/models/half", 400, "Malformed request: DELETE /v1/models/half"),
     "patch": ("PATCH", PREDICT, 400, f"Malformed request: PATCH {PREDICT}"),
-    "options-without-an-origin": ("OPTIONS", PREDICT, 400, f"Malformed request: OPTIONS {PREDICT}"),
     "d7-unknown-model": (
         "POST",
         "/v1/models/foo:predict",
@@ -642,6 +659,171 @@ BODIES: dict[str, tuple[str, str, int, str]] = {
     ),
 }
 
+# A model, a whole body for :classify and for :regress, the status and a part of the message.
+EXAMPLES: dict[str, tuple[str, str, int, str]] = {
+    "nothing": (HALF, "", 400, "JSON Parse error: The document is empty"),
+    "python": (HALF, "examples = [{}]", 400, "JSON Parse error: Invalid value. at offset: 0"),
+    "list": (HALF, '[{"x":1.0}]', 400, "] Is not object"),
+    "c3-signature-name-that-is-a-list": (
+        HALF,
+        '{"signature_name":["hello"],"examples":[{}]}',
+        400,
+        "not formatted correctly. 'signature_name' key must be a string value.",
+    ),
+    "c4-context-that-is-a-list": (
+        HALF,
+        '{"context":[{"x":1.0}]}',
+        400,
+        "Example must be JSON object but got JSON Array",
+    ),
+    "context-comes-before-examples": (
+        HALF,
+        '{"examples":[null],"context":{"x":null}}',
+        400,
+        "Feature: x has element with unexpected JSON type: Null",
+    ),
+    "no-examples": (
+        HALF,
+        '{"instances":[1.0]}',
+        400,
+        "JSON Value: {\n    \"instances\": [1.0]\n} When method is classify, key 'examples' is "
+        "expected and was not found",
+    ),
+    "c5-examples-as-an-object": (
+        HALF,
+        '{"examples":{"x":1.0}}',
+        400,
+        "Expecting 'examples' value to be an list/array",
+    ),
+    "empty-examples": (
+        HALF,
+        '{"examples":[],"context":{"x":1.0}}',
+        400,
+        "'examples' value is an empty array",
+    ),
+    "c6-an-example-that-is-a-list": (
+        HALF,
+        '{"examples":[[{"x":1.0}]]}',
+        400,
+        "Example must be JSON object but got JSON Array",
+    ),
+    "an-example-that-is-a-number": (
+        HALF,
+        '{"examples":[{"x":1.0},5]}',
+        400,
+        "Example must be JSON object but got JSON Number",
+    ),
+    "c7-null-in-a-feature": (
+        HALF,
+        '{"examples":[{"names":[10,null]}]}',
+        400,
+        "Feature: names has element with unexpected JSON type: Null",
+    ),
+    "c7-object-in-a-feature": (
+        HALF,
+        '{"examples":[{"names":[10,{"test":10}]}]}',
+        400,
+        "Feature: names has element with unexpected JSON type: Object",
+    ),
+    "c7-list-in-a-feature": (
+        HALF,
+        '{"examples":[{"names":[[10],20]}]}',
+        400,
+        "Feature: names has element with unexpected JSON type: Array",
+    ),
+    "base64-of-a-number": (
+        HALF,
+        '{"examples":[{"names":{"b64":5}}]}',
+        400,
+        "Feature: names has element with unexpected JSON type: Object",
+    ),
+    "base64-of-another-alphabet": (
+        HALF,
+        '{"examples":[{"names":[{"b64":"-_8="}]}]}',
+        400,
+        "Unable to base64 decode",
+    ),
+    "c8-a-decimal-among-integers": (
+        HALF,
+        '{"examples":[{"names":[10,10.0]}]}',
+        400,
+        "Unexpected element type in feature: names expecting type: int64",
+    ),
+    "an-integer-among-decimals": (
+        HALF,
+        '{"examples":[{"names":[10.0,10]}]}',
+        400,
+        "Unexpected element type in feature: names expecting type: float",
+    ),
+    "a-bool-among-texts": (
+        HALF,
+        '{"examples":[{"names":["a",true]}]}',
+        400,
+        "Unexpected element type in feature: names expecting type: bytes",
+    ),
+    "c9-an-integer-over-int64": (
+        HALF,
+        '{"examples":[{"names":[20,18446744073709551603]}]}',
+        400,
+        "Feature: names has uint64_t element. Only int64_t is supported.",
+    ),
+    "a-name-that-is-no-utf-8": (
+        HALF,
+        '{"signature_name":"regress_x_to_y","examples":[{"\udcff":null}]}',
+        400,
+        "Feature: \ufffd has element with unexpected JSON type: Null",
+    ),
+    "deep-examples": (
+        HALF,
+        '{"examples":' + "[" * 500_000,
+        400,
+        "Nested deeper than the limit of 64",
+    ),
+    "deep-context": (
+        HALF,
+        '{"context":{"a":' + "[" * 500_000,
+        400,
+        "Nested deeper than the limit of 64",
+    ),
+    "broken-behind-what-is-wrong": (
+        HALF,
+        '{"examples":[null],"other":[1 2]}',
+        400,
+        "Missing a comma or ']' after an array element. at offset: 30",
+    ),
+    "body-comes-before-the-model": (
+        "nobody",
+        '{"examples":[{"x":null}]}',
+        400,
+        "Feature: x has element with unexpected JSON type: Null",
+    ),
+    "unknown-model": (
+        "nobody",
+        '{"examples":[{"x":1.0}]}',
+        404,
+        "Servable not found for request: Latest(nobody)",
+    ),
+    "unknown-version": (
+        "half/versions/7",
+        '{"examples":[{"x":1.0}]}',
+        404,
+        "Servable not found for request: Specific(half, 7)",
+    ),
+    "unknown-label": (
+        "half/labels/other",
+        '{"examples":[{"x":1.0}]}',
+        400,
+        "Unrecognized servable version label: other",
+    ),
+    "unknown-signature": (
+        HALF,
+        '{"signature_name":"other","examples":[{"x":1.0}]}',
+        400,
+        "No signature was found with the name: other",
+    ),
+    "a-signature-of-predict": (HALF, '{"examples":[{"x":1.0}]}', 400, "inputs found in Signature"),
+}
+
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n".encode()
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 # What follows is the HTTP library's.
@@ -723,7 +905,7 @@ HTTP: dict[str, tuple[bytes, int, str]] = {
     "d19-broken-gzip": (
         HEAD + b"Content-Encoding: my_gzip\r\nContent-Length: 5\r\n\r\nabcde",
         400,
-        "JSON Parse error: Invalid value. at offset: 0",
+        "The request body is no gzip, as its Content-Encoding says: ",
     ),
 }
 
@@ -841,6 +1023,15 @@ def test_a_bad_body_is_refused(
     caller: Caller, model: str, body: str, status: int, message: str
 ) -> None:
     caller.refuses("POST", f"/v1/models/{model}:predict", body.encode(), status, message)
+
+
+@pytest.mark.parametrize("verb", ["classify", "regress"])
+@pytest.mark.parametrize(("model", "body", "status", "message"), EXAMPLES.values(), ids=EXAMPLES)
+def test_bad_examples_are_refused(
+    caller: Caller, verb: str, model: str, body: str, status: int, message: str
+) -> None:
+    encoded = body.encode(errors="surrogateescape")
+    caller.refuses("POST", f"/v1/models/{model}:{verb}", encoded, status, message)
 
 
 @pytest.mark.parametrize(("request_bytes", "status", "message"), HTTP.values(), ids=HTTP)

@@ -114,12 +114,6 @@ def test_a_long_run_does_not_hold_up_short_ones(client: Any, stubs: Any) -> None
     assert still_running, "the long run was over too soon to tell"
 
 
-@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
-def test_what_is_not_served_says_so(client: Any, method: str) -> None:
-    call = client.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")
-    assert refusal(lambda: call(b"", timeout=10))[0] == "UNIMPLEMENTED"
-
-
 def test_reflection_lists_the_services(client: Any) -> None:
     database = ProtoReflectionDescriptorDatabase(client.channel)
     assert {

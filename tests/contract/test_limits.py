@@ -15,7 +15,9 @@ import pytest
 from slipway.dataplane.base import Limits, PlaneConfig
 from slipway.dataplane.native import NativePlane
 from tests.support import half
+from tests.support.inference import Features
 from tests.support.models import SavedModels
+from tests.support.planes import plane_of
 from tests.support.rest import ask
 from tests.support.waiting import wait_until
 
@@ -104,6 +106,39 @@ def test_requests_under_way_share_a_budget(serve: Serve, stubs: Any) -> None:
         # A caller that announces a body has its memory, once the server has heard it and those
         # before have given theirs back.
         wait_until(is_refused_beside_a_waiting_body, "a refusal")
+
+
+def test_examples_are_paid_for_as_the_tensor_that_they_become(
+    saved_models: SavedModels, stubs: Any
+) -> None:
+    limits = Limits(max_bytes_in_flight=100_000)
+    config = PlaneConfig(grpc_port=0, rest_port=0, limits=limits)
+    with plane_of(saved_models, ["regress_echo"], config) as addresses:
+        client = stubs.OfficialClient(addresses.grpc)
+        assert addresses.rest
+        spec = stubs.model_spec("regress_echo")
+        few: list[Features] = [{"output": [1.0]}] * 100
+        for examples, context in [
+            # Two bytes of a message each.
+            ([{}] * 10_000, None),
+            (few, {"text": ["x" * 2000]}),
+        ]:
+            with pytest.raises(grpc.RpcError) as raised:
+                client.regress(spec, stubs.examples(examples, context))
+            assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "of the 100000 that they may hold together" in raised.value.details()
+            body = {"examples": examples, **({"context": context} if context else {})}
+            reply = ask(addresses.rest, "POST", "/v1/models/regress_echo:regress", body)
+            assert reply.status == 429
+            assert "of the 100000 that they may hold together" in reply.error
+            # What was taken is given back.
+            for _ in range(30):
+                answer = client.regress(spec, stubs.examples(few))
+                assert len(answer.result.regressions) == 100
+                body = {"examples": few}
+                reply = ask(addresses.rest, "POST", "/v1/models/regress_echo:regress", body)
+                assert reply.json == {"results": [1.0] * 100}
+        client.channel.close()
 
 
 def test_what_a_request_took_is_given_back(serve: Serve, stubs: Any) -> None:

@@ -1,9 +1,12 @@
 """Metrics, as Prometheus reads them over HTTP, while requests of all kinds come and versions go."""
 
+import gzip
 import http.client
+import json
 import os
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -16,14 +19,15 @@ import grpc
 import numpy as np
 import pytest
 
-from slipway.dataplane.base import Limits, PlaneConfig
+from slipway.dataplane.base import Limits, PlaneConfig, Tls
 from slipway.dataplane.native import NativePlane
 from slipway.errors import ServingError
 from slipway.servables import ServableId, State, VersionStatus
 from tests.support import raw_http
+from tests.support.authority import localhost, trusted
 from tests.support.metrics import ORIGINAL, PATH, Page, read, scrape
 from tests.support.models import SavedModels
-from tests.support.rest import Reply, ask
+from tests.support.rest import Reply, ask, exchange
 from tests.support.waiting import wait_until
 
 UNCONFIGURED = "(unconfigured)"
@@ -223,6 +227,148 @@ def test_requests_over_rest_are_counted_by_what_they_came_to(served: Monitored) 
     assert page.value(latency, API="", **rest) == 1
     run = {"model_name": "half", "API": "Predict", "runtime": "TF1"}
     assert page.value(f"{ORIGINAL}runtime_latency_count", **run) == 3
+
+
+def test_tasks_about_examples_are_counted_over_grpc(
+    served: Monitored, client: Any, stubs: Any
+) -> None:
+    classify, regress, other = (
+        stubs.model_spec("half", name)
+        for name in ("classify_x_to_y", "regress_x_to_y", "regress_x_to_y2")
+    )
+    three = stubs.examples([{"x": [2.0]}] * 3)
+    for _ in range(2):
+        client.classify(classify, three)
+    client.regress(regress, three)
+    fails(lambda: client.classify(regress, three), "INVALID_ARGUMENT")
+    fails(lambda: client.regress(regress, stubs.examples([])), "INVALID_ARGUMENT")
+    fails(lambda: client.classify(stubs.model_spec("half", "none"), three), "INVALID_ARGUMENT")
+    fails(lambda: client.regress(stubs.model_spec("nobody"), three), "NOT_FOUND")
+
+    page = served.scrape()
+    assert own_counts(page, protocol="grpc", method="Classify") == {
+        ("half", "123", "classify_x_to_y", "OK"): 2,
+        ("half", "123", "regress_x_to_y", "INVALID_ARGUMENT"): 1,
+        ("half", "", "", "INVALID_ARGUMENT"): 1,
+    }
+    assert own_counts(page, protocol="grpc", method="Regress") == {
+        ("half", "123", "regress_x_to_y", "OK"): 1,
+        ("half", "123", "regress_x_to_y", "INVALID_ARGUMENT"): 1,
+        (UNCONFIGURED, "", "", "NOT_FOUND"): 1,
+    }
+    counts = {
+        ("half", "OK"): 3,
+        ("half", "INVALID_ARGUMENT"): 3,
+        (UNCONFIGURED, "NOT_FOUND"): 1,
+    }
+    assert request_counts(page) == counts
+    assert page.total("slipway_requests_total") == 7, "each of them once"
+    for method, answered in {"Classify": 2, "Regress": 1}.items():
+        labels = {"model_name": "half", "API": method}
+        latency, runtime = (f"{ORIGINAL}{name}_latency_count" for name in ("request", "runtime"))
+        assert page.value(latency, entrypoint="GRPC", **labels) == answered
+        assert page.value(runtime, runtime="TF1", **labels) == answered
+    assert not page.total(f"{ORIGINAL}request_example_count_total"), "MultiInference alone has it"
+
+    for tasks in ([(other, "regress"), (classify, "classify")], [(classify, "classify")]):
+        client.multi_inference(tasks, three)
+    fails(lambda: client.multi_inference([], three), "INVALID_ARGUMENT")
+    fails(lambda: client.multi_inference([(regress, "regress")] * 2, three), "INVALID_ARGUMENT")
+    fails(lambda: client.multi_inference([(regress, "predict")], three), "UNIMPLEMENTED")
+    empty = stubs.examples([])
+    fails(lambda: client.multi_inference([(regress, "regress")], empty), "INVALID_ARGUMENT")
+
+    page = served.scrape()
+    assert own_counts(page, protocol="grpc", method="MultiInference") == {
+        ("half", "123", "regress_x_to_y2", "OK"): 1,
+        ("half", "123", "classify_x_to_y", "OK"): 1,
+        ("half", "123", "regress_x_to_y", "INVALID_ARGUMENT"): 1,
+        ("half", "", "", "INVALID_ARGUMENT"): 1,
+        ("half", "", "", "UNIMPLEMENTED"): 1,
+        ("", "", "", "INVALID_ARGUMENT"): 1,
+    }
+    assert page.total("slipway_requests_total") == 7 + 6, "several tasks are one request"
+    assert request_counts(page) == counts, "the original does not count it here"
+    assert page.value(f"{ORIGINAL}request_example_count_total", model="half") == 6
+    assert page.value(f"{ORIGINAL}request_example_counts_count", model="half") == 2
+    run = {"model_name": "half", "API": "MultiInference", "runtime": "TF1"}
+    assert page.value(f"{ORIGINAL}runtime_latency_count", **run) == 2
+
+
+def test_tasks_about_examples_are_counted_over_rest(served: Monitored) -> None:
+    classify = {"signature_name": "classify_x_to_y", "examples": [{"x": 2.0}]}
+    regress = classify | {"signature_name": "regress_x_to_y"}
+    for _ in range(2):
+        assert served.post("half:classify", classify).status == 200
+    assert served.post("half:regress", regress).status == 200
+    assert served.post("half:classify", regress).status == 400
+    assert served.post("half:classify", {"examples": 1}).status == 400
+    assert served.post("half:regress", regress | {"signature_name": "none"}).status == 400
+    assert served.post("half/versions/9:classify", classify).status == 404
+    assert served.post("nobody:regress", regress).status == 404
+
+    page = served.scrape()
+    assert own_counts(page, protocol="rest", method="Classify") == {
+        ("half", "123", "classify_x_to_y", "OK"): 2,
+        ("half", "123", "regress_x_to_y", "INVALID_ARGUMENT"): 1,
+        ("half", "", "", "INVALID_ARGUMENT"): 1,
+        ("half", "", "", "NOT_FOUND"): 1,
+    }
+    assert own_counts(page, protocol="rest", method="Regress") == {
+        ("half", "123", "regress_x_to_y", "OK"): 1,
+        ("half", "", "", "INVALID_ARGUMENT"): 1,
+        (UNCONFIGURED, "", "", "NOT_FOUND"): 1,
+    }
+    assert page.total("slipway_requests_total") == 8, "each of them once"
+    assert request_counts(page) == {
+        ("half", "OK"): 3,
+        ("half", "INVALID_ARGUMENT"): 3,
+        ("half", "NOT_FOUND"): 1,
+        (UNCONFIGURED, "NOT_FOUND"): 1,
+    }
+    for verb, method, answered in (("classify", "Classify", 2), ("regress", "Regress", 1)):
+        entry = {"model_name": "half", "API": verb, "entrypoint": "REST"}
+        assert page.value(f"{ORIGINAL}request_latency_count", **entry) == answered
+        run = {"model_name": "half", "API": method, "runtime": "TF1"}
+        assert page.value(f"{ORIGINAL}runtime_latency_count", **run) == answered
+
+
+def test_bodies_in_gzip_are_counted_by_what_came_of_them(serve: Serve) -> None:
+    served = serve(replace(METRICS, limits=Limits(max_message_bytes=1000)))
+
+    def post(model: str, body: bytes) -> int:
+        headers = {"Content-Encoding": "gzip"}
+        return ask(served.rest, "POST", f"/v1/models/{model}:predict", body, headers).status
+
+    body = json.dumps(ONE).encode()
+    assert post("half", gzip.compress(body)) == 200
+    assert post("half", body) == 400
+    assert post("half", gzip.compress(b" " * 1001 + body)) == 413
+    assert post("nobody", body) == 400
+    assert own_counts(served.scrape(), protocol="rest", method="Predict") == {
+        ("half", "123", "serving_default", "OK"): 1,
+        ("half", "", "", "INVALID_ARGUMENT"): 1,
+        ("half", "", "", "RESOURCE_EXHAUSTED"): 1,
+        (UNCONFIGURED, "", "", "INVALID_ARGUMENT"): 1,
+    }
+
+
+def test_pages_of_other_origins_that_ask_first_are_not_counted(served: Monitored) -> None:
+    headers = {"Origin": "http://elsewhere"}
+    path = "/v1/models/half:predict"
+    assert ask(served.rest, "OPTIONS", path, headers=headers).status == 200
+    assert not served.scrape().total("slipway_requests_total")
+
+
+def test_metrics_are_told_over_tls_where_rest_has_it(serve: Serve) -> None:
+    identity = localhost()
+    served = serve(replace(METRICS, rest_tls=Tls(identity.key, identity.chain)))
+    context = ssl.create_default_context(cadata=trusted().certificate)
+    connection = http.client.HTTPSConnection(served.rest, timeout=30, context=context)
+    assert exchange(connection, "POST", "/v1/models/half:predict", b'{"inputs": 1}').status == 200
+    page = read(exchange(connection, "GET", PATH).body.decode())
+    connection.close()
+    assert request_counts(page) == {("half", "OK"): 1}
 
 
 def test_names_that_clients_make_up_are_counted_under_one_label(

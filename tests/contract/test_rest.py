@@ -70,10 +70,3 @@ def test_a_connection_serves_many_requests(serving: Any) -> None:
         answer = json.loads(connection.getresponse().read())
         assert answer == {"predictions": [number / 2 + 2]}
     connection.close()
-
-
-@pytest.mark.parametrize("verb", ["classify", "regress"])
-def test_what_is_not_served_yet_says_so(serving: Any, verb: str) -> None:
-    reply = post(serving, f"half:{verb}", {"examples": [{"x": 1.0}]})
-    assert reply.status == 501
-    assert "not served yet" in reply.error

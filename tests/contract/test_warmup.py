@@ -71,14 +71,19 @@ class Warming:
 
     def count(self, **options: Any) -> float:
         """Load the version, and ask it what has been counted."""
+        return self.answer("get_counter", **options)
+
+    def answer(self, signature: str, **options: Any) -> float:
+        """Load the version, and ask it for the one number that a signature answers with."""
         plane = self.load(**options)
         plane.publish(
             {"counter": {1: self.path}}, {}, {"counter": [VersionStatus(1, State.AVAILABLE)]}
         )
         client = self._stubs.OfficialClient(plane.start().grpc)
         try:
-            answer = client.predict(self._stubs.model_spec("counter", "get_counter"))
-            return float(self._stubs.to_array(answer.outputs["output"]))
+            answer = client.predict(self._stubs.model_spec("counter", signature))
+            (output,) = answer.outputs.values()
+            return float(self._stubs.to_array(output))
         finally:
             client.channel.close()
 
@@ -112,6 +117,12 @@ def test_j2_every_kind_of_record_is_executed_as_often_as_asked(warming: Warming)
     warming.write(*[INCREMENT, CLASSIFY, REGRESS, MULTI_INFERENCE] * 5)
     assert warming.count() == 5 * (1 + 1 + 1 + 2)
     assert warming.count(warm_up_iterations=3) == 3 * 5 * (1 + 1 + 1 + 2)
+
+
+@pytest.mark.parametrize("executor", [None, "caller", "pool", "single_threaded"])
+def test_records_are_executed_whoever_executes_them(warming: Warming, executor: str | None) -> None:
+    warming.write(*[INCREMENT] * 5)
+    assert warming.count(executor=executor) == 5
 
 
 def test_what_is_no_file_is_refused_and_not_waited_for(warming: Warming) -> None:
@@ -167,7 +178,10 @@ def test_j7_a_request_that_fails_fails_the_load(warming: Warming) -> None:
             'Serving signature key "other" not found.',
         ),
         (CLASSIFY.replace("'classify'", "'other'"), "No signature was found with the name: other"),
-        (CLASSIFY.replace("'classify'", "'regress'"), "No classification outputs found in"),
+        (
+            CLASSIFY.replace("'classify'", "'regress'"),
+            "Expected classification signature outputs to contain at least one of",
+        ),
         (REGRESS.replace("examples {}", ""), "Input is empty."),
         (
             MULTI_INFERENCE.replace("name: 'any' ", ""),
@@ -192,6 +206,52 @@ def test_a_request_is_answered_as_over_the_network(
 ) -> None:
     warming.write(log)
     assert message in refusal(warming, ServingError)
+
+
+def test_the_outputs_of_a_run_have_to_be_those_of_an_answer(
+    stubs: Any, saved_models: SavedModels, tmp_path: Path
+) -> None:
+    warming = Warming(stubs, shutil.copytree(saved_models.version("class_echo"), tmp_path / "1"))
+    two = EXAMPLE.replace("examples {}", "examples {} examples {}")
+    log = CLASSIFY.replace("'classify'", "'first_classes'")
+    warming.write(log)
+    warming.load()
+    warming.write(log.replace(EXAMPLE, two))
+    assert "Expected classes output batch size of 2. Got: 1" in refusal(
+        warming, InvalidArgumentError
+    )
+    warming.close()
+
+
+def test_all_tasks_of_a_request_are_one_run(
+    stubs: Any, saved_models: SavedModels, tmp_path: Path
+) -> None:
+    path = shutil.copytree(saved_models.version("regress_echo"), tmp_path / "1")
+    warming = Warming(stubs, path)
+    names = ["counted", "counted_plus_one"]
+    tasks = " ".join(
+        f"tasks {{ model_spec {{ name: 'any' signature_name: '{name}' }} "
+        "method_name: 'tensorflow/serving/regress' }"
+        for name in names
+    )
+    warming.write(f"multi_inference_log {{ request {{ {tasks} {EXAMPLE} }} }}")
+    assert warming.answer("runs") == 1
+    warming.close()
+
+
+@pytest.mark.parametrize(
+    ("log", "noun"), [(CLASSIFY, "classification"), (REGRESS, "regression"), (INCREMENT, "")]
+)
+def test_e11_a_method_name_that_is_checked_counts_here_too(
+    warming: Warming, log: str, noun: str
+) -> None:
+    warming.write(log)
+    if noun:
+        # What TensorFlow saves today has the method of Predict throughout.
+        with pytest.raises(InvalidArgumentError, match=f"Expected {noun} signature method_name"):
+            warming.load(check_method_names=True)
+    else:
+        warming.load(check_method_names=True)
 
 
 def test_a_context_is_fed_with_each_example(warming: Warming) -> None:
@@ -226,6 +286,14 @@ def test_tags_name_the_graph(saved_models: SavedModels) -> None:
         plane.load(ServableId("half", 123), saved_models.version("half", 123))
 
 
-def test_an_executor_is_one_of_two() -> None:
+def test_a_share_of_the_memory_of_gpus_is_something_that_the_runtime_takes(
+    saved_models: SavedModels,
+) -> None:
+    plane = NativePlane(PlaneConfig(load_options=LoadOptions(gpu_memory_fraction=0.3)))
+    # It refuses a configuration that it cannot read.
+    plane.load(ServableId("half", 123), saved_models.version("half", 123))
+
+
+def test_an_executor_is_one_of_three() -> None:
     with pytest.raises(ValueError, match="gpu"):
         NativePlane(PlaneConfig(load_options=LoadOptions(executor="gpu")))

@@ -128,10 +128,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., ServeProcess]]:
 
 @contextmanager
 def gateway_of(
-    folder: Path, *servers: ServeProcess, handler: str = WORDS, workers: int = 2
+    folder: Path,
+    *servers: ServeProcess,
+    handler: str = WORDS,
+    workers: int = 2,
+    kind: str = "gthread",
 ) -> Iterator[GatewayProcess]:
     """A gateway in front of servers that are open by then, with all its workers up."""
-    write_project(folder, [s.grpc for s in servers], [handler], {"workers": workers})
+    settings = {"workers": workers, "gunicorn.worker_class": kind}
+    write_project(folder, [s.grpc for s in servers], [handler], settings)
     with GatewayProcess(folder, "--no-reload") as gateway:
         for server in servers:
             server.wait_until_open()
@@ -155,12 +160,16 @@ def wait_until_it_predicts(server: ServeProcess) -> float:
     return time.monotonic()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(signal.SIGTERM, "gthread"), (signal.SIGKILL, "gthread"), (signal.SIGKILL, "gevent")],
+    ids=["ended", "killed", "killed-gevent"],
+)
 def test_who_asks_while_the_model_server_is_away_is_told_to_try_again_and_can_within_a_second(
-    serve: Callable[..., ServeProcess], tmp_path: Path, number: signal.Signals
+    serve: Callable[..., ServeProcess], tmp_path: Path, number: signal.Signals, kind: str
 ) -> None:
     server = serve()
-    with gateway_of(tmp_path, server) as gateway, Askers(gateway) as askers:
+    with gateway_of(tmp_path, server, kind=kind) as gateway, Askers(gateway) as askers:
         askers.wait_for(50, begin=0, status=200)
         server.signal(number)
         server.exit_status()
@@ -225,12 +234,14 @@ class Hurried(Words):
 """
 
 
+# Threads are eight, and greenlets as many as there are requests.
+@pytest.mark.parametrize(("kind", "count"), [("gthread", 8), ("gevent", 50)])
 def test_a_model_server_that_hangs_costs_no_more_than_the_handler_s_time(
-    serve: Callable[..., ServeProcess], tmp_path: Path
+    serve: Callable[..., ServeProcess], tmp_path: Path, kind: str, count: int
 ) -> None:
     (tmp_path / "hurried.py").write_text(HURRIED)
     server = serve()
-    with gateway_of(tmp_path, server, handler="hurried:Hurried", workers=1) as gateway:
+    with gateway_of(tmp_path, server, handler="hurried:Hurried", workers=1, kind=kind) as gateway:
 
         def ask_words(_: int) -> Answer:
             begin = time.monotonic()
@@ -240,16 +251,17 @@ def test_a_model_server_that_hangs_costs_no_more_than_the_handler_s_time(
         wait_until(lambda: ask_words(0).status == 200, "the model")
         server.signal(signal.SIGSTOP)
         try:
-            with ThreadPoolExecutor(8) as pool:
-                answers = list(pool.map(ask_words, range(8)))
+            with ThreadPoolExecutor(count) as pool:
+                answers = list(pool.map(ask_words, range(count)))
             assert {answer.status for answer in answers} == {504}
             assert {answer.reply.error for answer in answers} == {
                 "the model did not answer in time"
             }
             assert all(0.5 <= answer.seconds < 0.5 + SLACK_S for answer in answers)
-            # Its eight threads are free again.
-            with ThreadPoolExecutor(8) as pool:
-                assert set(pool.map(lambda _: status_of(gateway, "/healthz"), range(8))) == {200}
+            # Who waited has gone.
+            with ThreadPoolExecutor(count) as pool:
+                healths = pool.map(lambda _: status_of(gateway, "/healthz"), range(count))
+                assert set(healths) == {200}
         finally:
             server.signal(signal.SIGCONT)
         wait_until(lambda: ask_words(0).status == 200, "the model again")
@@ -287,11 +299,12 @@ class Slow(Words):
 """
 
 
+@pytest.mark.parametrize("kind", ["gthread", "gevent"])
 def test_a_gateway_that_is_ended_answers_what_is_under_way(
-    serve: Callable[..., ServeProcess], tmp_path: Path
+    serve: Callable[..., ServeProcess], tmp_path: Path, kind: str
 ) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
-    with gateway_of(tmp_path, serve(), handler="slow:Slow", workers=1) as gateway:
+    with gateway_of(tmp_path, serve(), handler="slow:Slow", workers=1, kind=kind) as gateway:
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(ask, address(gateway), "POST", "/predict", {**QUESTION})
             wait_until((tmp_path / "begun").exists, "the request")

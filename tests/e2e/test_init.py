@@ -1,5 +1,7 @@
 """`slipway init`: what it writes runs."""
 
+import getpass
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.process import GatewayProcess, ServeProcess, run_slipway
+from tests.support.ports import free_ports_in_a_row
+from tests.support.process import SLIPWAY, GatewayProcess, ServeProcess, run_slipway
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 30
@@ -54,6 +57,38 @@ def test_it_answers_and_follows_changes_of_its_handler(project: Path) -> None:
         wait_until(lambda: not answer(), "the handler that cannot be imported")
         handler.write_text(changed)
         wait_until(lambda: answer().get("opinion") == "POS", "the mended handler")
+
+
+def test_its_stack_is_started_once_and_ended_once(project: Path) -> None:
+    toml = project / "slipway.toml"
+    first = free_ports_in_a_row(4)
+    user = f'user = "{getpass.getuser()}"' if os.geteuid() == 0 else ""
+    toml.write_text(
+        toml.read_text()
+        .replace("[server]", f"[server]\nport = {first}\nrest_api_port = {first + 1}")
+        .replace("port = 5000", f"port = {first + 2}")
+        + f"[proxy]\nport = {first + 3}\n[stack]\n{user}\n"
+    )
+
+    def both(command: str) -> list[str]:
+        """Run a command twice at once; return what each says."""
+        runs = [
+            subprocess.Popen([SLIPWAY, command], cwd=project, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        said = [run.communicate(timeout=120)[0] for run in runs]
+        assert [run.returncode for run in runs] == [0, 0]
+        return said
+
+    try:
+        [url] = {said.removeprefix("Ready: ").strip() for said in both("up")}
+        answer = requests.post(f"{url}/sentence", json=QUESTION, timeout=TIMEOUT_S)
+        assert answer.json()["label"] == "POS"
+        log = (project / "run" / "logs" / "supervisord.log").read_text()
+        assert log.count("supervisord started") == 1
+    finally:
+        both("down")
+    assert not list((project / "run").glob("*.pid"))
 
 
 def test_counts_begin_anew_and_other_files_stay(project: Path) -> None:

@@ -263,6 +263,22 @@ def test_logs_are_shown_with_their_names(project: Project) -> None:
     assert follower.returncode == 0
 
 
+def test_a_file_that_cannot_be_read_any_more_hides_nothing(project: Project) -> None:
+    toml = project.folder / "slipway.toml"
+    text = toml.read_text()
+    before = project.pids()
+    try:
+        toml.write_text("[server\n" + text)
+        run = project.run("status", "--json")
+        assert (run.returncode, json.loads(run.stdout)["ready"]) == (0, True)
+        assert "slipway.toml:1: " in run.stderr
+        assert "spawned" in project.do("tail", "supervisord")
+        assert project.run("up").returncode == project.run("reload").returncode == 1
+    finally:
+        toml.write_text(text)
+    assert project.pids() == before
+
+
 def test_up_picks_up_after_supervisord_was_killed(project: Project) -> None:
     before = project.pids()
     os.kill(int((project.folder / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
@@ -277,7 +293,13 @@ def test_up_picks_up_after_supervisord_was_killed(project: Project) -> None:
 
 
 def test_down_leaves_nothing_and_may_be_repeated(project: Project) -> None:
-    project.do("down")
+    toml = project.folder / "slipway.toml"
+    text = toml.read_text()
+    toml.unlink()
+    try:
+        project.do("down")
+    finally:
+        toml.write_text(text)
     assert project.processes() == []
     left = sorted(path.name for path in (project.folder / "run").iterdir())
     assert not [name for name in left if name.endswith((".pid", ".sock"))], left

@@ -13,10 +13,11 @@ from tests.support.projects import write_project
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
-    """A gateway whose pages need no model server."""
-    folder = write_project(tmp_path, ["127.0.0.1:1"], ["slipway.examples.saliency"])
+@pytest.fixture(params=["gthread", "gevent"])
+def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway whose pages need no model server, with workers of each kind."""
+    handlers, settings = ["slipway.examples.saliency"], {"gunicorn.worker_class": request.param}
+    folder = write_project(tmp_path, ["127.0.0.1:1"], handlers, settings)
     with GatewayProcess(folder, "--no-reload") as process:
         process.wait_until_open()
         yield process

@@ -1,5 +1,7 @@
 """A stack of small programs: started, changed, faulty and ended."""
 
+import errno
+import getpass
 import os
 import signal
 import socket
@@ -9,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from slipway.errors import ConfigError
+from slipway.errors import ConfigError, SlipwayError
 from slipway.stack.control import Stack, StackError
 from slipway.stack.processes import all_processes, command_of, facts_of
-from slipway.stack.status import ProcessState, ProcessStatus
+from slipway.stack.status import ProcessState, ProcessStatus, StackStatus
 from tests.support.fake_stack import make_stack, program
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
@@ -172,6 +174,31 @@ def test_down_ends_orphans_too_and_leaves_nothing(folder: Path) -> None:
     assert left <= {"lock", "logs", "groups", "metrics", "supervisord.conf"}
 
 
+def test_what_is_asked_while_it_ends_says_so(folder: Path) -> None:
+    held = folder / "held"
+    held.touch()
+    slow = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: ("
+        f"[time.sleep(0.01) for _ in iter(lambda: os.path.exists('{held}'), False)], sys.exit())); "
+    )
+    stack = up(make_stack(folder, [program("a", before=slow)]))
+    pid = pid_of(stack, "a")
+    waiting: list[StackStatus] = []
+    ending = threading.Thread(target=stack.down)
+    ending.start()
+    wait_until(lambda: one(stack, "a").state == ProcessState.STOPPING, "its end")
+    assert pid_of(stack, "a") == pid
+    # As slipway up does, when slipway down is run meanwhile.
+    waiter = threading.Thread(target=lambda: waiting.append(stack.wait_until_ready(TIMEOUT_S)))
+    waiter.start()
+    held.unlink()
+    ending.join()
+    waiter.join()
+    assert not stack.is_running
+    assert [process.name for process in waiting[0].unready] == ["a"]
+    assert one(stack, "a").state == ProcessState.STOPPED
+
+
 def test_a_pid_file_of_somebody_else_is_no_supervisord(folder: Path) -> None:
     (folder / "run").mkdir()
     (folder / "run" / "supervisord.pid").write_text(f"{os.getpid()}\n")
@@ -179,6 +206,41 @@ def test_a_pid_file_of_somebody_else_is_no_supervisord(folder: Path) -> None:
     stack = make_stack(folder, [program("a")])
     assert not stack.is_running
     up(stack)
+
+
+def test_a_stack_is_left_to_who_has_started_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = up(make_stack(folder, [program("a")]))
+    pid, user = pid_of(stack, "a"), getpass.getuser()
+    with monkeypatch.context() as somebody:
+        somebody.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        for change in (
+            lambda: stack.up(TIMEOUT_S),
+            lambda: stack.restart([], TIMEOUT_S),
+            lambda: stack.reload(TIMEOUT_S),
+            stack.down,
+        ):
+            with pytest.raises(SlipwayError, match=f"was started by {user}; do this as {user}"):
+                change()
+    assert pid_of(stack, "a") == pid
+
+
+def test_a_run_folder_of_somebody_else_is_said_to_be_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    user = getpass.getuser()
+    with monkeypatch.context() as somebody:
+        somebody.setattr(os, "open", closed)
+        somebody.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        with (
+            pytest.raises(ConfigError, match=f"it belongs to {user}; do this as {user}"),
+            make_stack(tmp_path, []).locked(),
+        ):
+            pass
 
 
 def test_what_needs_a_stack_says_how_to_start_one(folder: Path) -> None:

@@ -73,10 +73,22 @@ def test_what_has_changed_is_told(make: Make) -> None:
     assert write_files(plan) == []
 
 
+def test_a_file_that_others_may_read_is_written_anew(make: Make) -> None:
+    plan = make()
+    write_files(plan)
+    plan.models_config.chmod(0o644)
+    assert list(write_files(plan)) == [plan.models_config]
+    assert plan.models_config.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("text", "handlers", "message"),
     [
-        ("", HANDLERS + "import nothing_there", "Gunicorn .*: .*No module named 'nothing_there'"),
+        (
+            "",
+            HANDLERS + "import nothing_there",
+            "handlers cannot be loaded: .*No module named 'nothing_there'",
+        ),
         ('tls_certificate = "no.pem"\ntls_key = "no.pem"\n', HANDLERS, "nginx .*no.pem"),
         ('host = "no.such.host.invalid"\n', HANDLERS, "nginx .*host not found"),
         ('[[proxy.gateways]]\naddress = "a b"\n', HANDLERS, "nginx .*a b"),
@@ -92,6 +104,25 @@ def test_what_is_refused_leaves_the_last_files(
         write_files(make(text, handlers))
     assert {path: path.read_text() for path in before} == before
     assert not list(plan.run.glob("candidate-*"))
+
+
+@pytest.mark.parametrize(
+    ("handlers", "route"),
+    [
+        (HANDLERS.replace("def handle", "idempotent = False\n\n    def handle"), ""),
+        ("print('hello')\n" + HANDLERS, "idempotent = false\n"),
+    ],
+    ids=["handler", "file"],
+)
+def test_nginx_sends_no_request_twice_of_a_route_that_says_so(
+    make: Make, handlers: str, route: str
+) -> None:
+    plan = make("", handlers, route)
+    assert plan.nginx
+    assert "location = /a {" in render(plan)[plan.nginx.config]
+    plan = make("", HANDLERS, "")
+    assert plan.nginx
+    assert "location = /a {" not in render(plan)[plan.nginx.config]
 
 
 def test_supervisor_s_own_message_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

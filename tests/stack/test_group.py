@@ -23,9 +23,11 @@ time.sleep(600)
 
 
 @contextmanager
-def launched(file: Path, script: str) -> Iterator["subprocess.Popen[bytes]"]:
+def launched(
+    file: Path, script: str, moment: str = "before"
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a script the way supervisord does."""
-    command = [sys.executable, "-m", "slipway.stack.launch", str(file), "TERM"]
+    command = [sys.executable, "-m", "slipway.stack.launch", str(file), "TERM", moment]
     process = subprocess.Popen(
         [*command, sys.executable, "-c", script], start_new_session=True, cwd=file.parent
     )
@@ -71,6 +73,32 @@ def test_the_next_one_ends_what_is_left_of_the_last(tmp_path: Path) -> None:
         with launched(tmp_path / "nginx", PARENT) as second:
             wait_until(lambda: not group.pids(), "the end of the first")
             assert group_of(tmp_path / "nginx", 2).leader == second.pid
+
+
+def test_the_next_one_may_have_workers_before_the_last_is_ended(tmp_path: Path) -> None:
+    with launched(tmp_path / "nginx", PARENT, "after") as first:
+        left = group_of(tmp_path / "nginx", 2)
+        first.kill()
+        first.wait()
+        late = (
+            f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
+        )
+        with launched(tmp_path / "nginx", late + PARENT, "after") as second:
+            assert group_of(tmp_path / "nginx", 2).leader == second.pid
+            assert len(left.pids()) == 1
+            (tmp_path / "go").touch()
+            wait_until(lambda: not left.pids(), "the end of what was left")
+            assert group_of(tmp_path / "nginx", 2).leader == second.pid
+
+
+def test_what_is_left_is_ended_too_where_the_next_one_fails(tmp_path: Path) -> None:
+    with launched(tmp_path / "nginx", PARENT, "after") as first:
+        left = group_of(tmp_path / "nginx", 2)
+        first.kill()
+        first.wait()
+        with launched(tmp_path / "nginx", "raise SystemExit(1)", "after") as second:
+            assert second.wait() == 1
+            wait_until(lambda: not left.pids(), "the end of what was left")
 
 
 def test_who_does_not_listen_is_ended_with_force(tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ def test_settings_of_the_project_take_the_place_of_ours(tmp_path: Path) -> None:
     [
         ({}, "slipway.gateway.worker.GatewayWorker", True),
         ({"worker_class": "gthread"}, "slipway.gateway.worker.GatewayWorker", True),
-        ({"worker_class": "gevent"}, "gevent", False),
-        ({"worker_class": "gevent", "preload_app": True}, "gevent", True),
+        ({"worker_class": "sync"}, "slipway.gateway.worker.GatewayWorker", True),
+        ({"worker_class": "gevent"}, "slipway.gateway.greenlet_worker.GreenletWorker", False),
+        ({"worker_class": "tornado"}, "tornado", False),
+        ({"worker_class": "mine:Worker", "preload_app": True}, "mine:Worker", True),
     ],
 )
 def test_workers_are_threads_unless_others_are_named(
@@ -94,6 +96,13 @@ def test_workers_are_threads_unless_others_are_named(
 ) -> None:
     settings = {one.name: one.value for one in settings_of(GatewaySection(gunicorn=given))}
     assert (settings["worker_class"], settings["preload_app"]) == (worker, preloads)
+    assert ("threads" in settings) == ("Greenlet" not in worker)
+
+
+def test_one_thread_and_sync_is_what_gunicorn_takes_it_for() -> None:
+    section = GatewaySection(threads=1, gunicorn={"worker_class": "sync"})
+    settings = {one.name: one.value for one in settings_of(section)}
+    assert (settings["worker_class"], settings["threads"]) == ("sync", 1)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,8 @@ def test_workers_are_threads_unless_others_are_named(
         ({"limit_request_line": "long"}, "does not take 'long'"),
         ({"bind": "0.0.0.0:80"}, r"set host and port in \[gateway\]"),
         ({"wsgi_app": "x:y"}, "cannot be set"),
+        ({"worker_class": "asgi"}, "worker_class cannot be 'asgi': .* the gateway is WSGI"),
+        ({"worker_class": "gevent", "preload_app": True}, "preload_app cannot be True: gevent"),
     ],
 )
 def test_what_gunicorn_would_refuse_is_refused(given: dict[str, Any], message: str) -> None:

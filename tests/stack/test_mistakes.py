@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+import slipway.stack.checks
 from slipway import models
 from slipway.config.project_file import mistakes_of
+from slipway.stack.access import barrier, find_account
 from slipway.stack.checks import check
 from slipway.stack.plan import make_plan
-from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of
+from slipway.stack.ports import Holder, bind_error, command_of, family_of, holders_of, users_of
+from slipway.stack.supervisord import LONGEST_SOCKET_PATH
 from tests.support.machines import INSTALLED, NGINX, make_machine
 
 HANDLERS = """
@@ -164,12 +167,19 @@ MISTAKES = {
         ""),
     "gpu": (MODEL + "[server]\ngpus = [0, -1]", 5, "-1 is the number of no GPU", "count from 0"),
     "gpu twice": (MODEL + "[server]\ngpus = [1, 1]", 5, "names a GPU twice", "each once"),
+    "gpu memory": (MODEL + "[server]\ngpu_memory_fraction = 1.5", 5, "server.gpu_memory_fraction",
+                   "less than or equal to 1"),
+    "gpu memory of two": (MODEL + "[server]\nreplicas = 2\ngpu_memory_fraction = 0.6", 6,
+                          "take 120% of each GPU's memory", "0.5 or less"),
+    "gpu memory as a flag": (flag("per_process_gpu_memory_fraction = 0.5"), 5, "the stack sets",
+                             r"gpu_memory_fraction in \[server\]"),
     # Flags of the server.
     "unknown flag": (flag("max_json_dept = 3"), 5, "no such flag", "did you mean max_json_depth"),
     "flag's type": (flag('max_json_depth = "a"'), 5, "valid integer.* found 'a'", "--help"),
     "flag's range": (flag("max_json_depth = 0"), 5, "greater than or equal to 1", "--help"),
     "own flag": (flag("rest_api_port = 1"), 5, "the stack sets", r"rest_api_port in \[server\]"),
-    "refused flag": (flag('ssl_config_file = "x"'), 5, "there is no TLS yet", "take it out"),
+    "refused flag": (flag("use_alts_credentials = true"), 5, "there is no ALTS", "take it out"),
+    "flag of TLS": (flag('ssl_config_file = "x"'), 5, "without TLS", "have nginx speak it"),
     "flag without effect": (flag("enable_batching = true"), 5, "without effect", "take it out"),
     "flags together": (
         flag("tensorflow_session_parallelism = 1\ntensorflow_intra_op_parallelism = 1\n"
@@ -193,7 +203,17 @@ MISTAKES = {
     "gunicorn's name": (gunicorn("max_request = 3"), 7, "no such setting", "mean max_requests"),
     "gunicorn's value": (gunicorn('timeout = "long"'), 7, "refuses 'long'", "gunicorn --help"),
     "gunicorn's class": (gunicorn('worker_class = "gevnt"'), 7, "class gevnt", "mean gevent"),
-    "absent gevent": (gunicorn('worker_class = "gevent"'), 7, "needs gevent", "pip install gevent"),
+    "absent gevent": (gunicorn('worker_class = "gevent"'), 7, "needs gevent",
+                      r"pip install 'slipway\[gevent\]'"),
+    "absent tornado": (gunicorn('worker_class = "tornado"'), 7, "needs tornado", "pip install"),
+    "eventlet": (gunicorn('worker_class = "eventlet"'), 7, "no workers of the class eventlet",
+                 "gevent"),
+    "one request at a time": (gunicorn('worker_class = "tornado"'), 7,
+                              "answers one request at a time", "gthread or gevent"),
+    "gunicorn's kind of app": (gunicorn('worker_class = "asgi"'), 7, "the gateway is WSGI",
+                               "take it out"),
+    "loaded before gevent": (gunicorn('worker_class = "gevent"\npreload_app = true'), 8,
+                             "before handlers are imported", "take it out"),
     "gunicorn's bind": (gunicorn('bind = "a:1"'), 7, "the stack sets it", r"port in \[gateway\]"),
     # Ports.
     "one port": (MODEL + f"[gateway]\nport = 8501\n{ROUTE}", 5, "so would server-1", "of its own"),
@@ -213,6 +233,22 @@ MISTAKES = {
     "no real key": (tls("one.pem", "handlers.py"), 6, "is no private key", "PEM"),
     "tls without nginx": (tls("one.pem", "one.key") + "\nenabled = false", 5, "not enabled",
                           "enabled = true"),
+    "no time": (MODEL + "[proxy]\nbody_timeout_s = 0", 5, "proxy.body_timeout_s",
+                "greater than or equal to 0.1"),
+    "time as text": (MODEL + '[proxy]\nsend_timeout_s = "30s"', 5, "proxy.send_timeout_s",
+                     "valid number; found '30s'"),
+    "time without end": (MODEL + "[proxy]\ngrpc_read_timeout_s = inf", 5,
+                         "proxy.grpc_read_timeout_s", "finite number"),
+    "slow to connect": (MODEL + "[proxy]\nconnect_timeout_s = 90", 5, "proxy.connect_timeout_s",
+                        "less than or equal to 75"),
+    "gateways hang up first": (MODEL + ROUTE + "[proxy]\nupstream_keepalive_timeout_s = 75", 7,
+                               "Gunicorn closes idle connections after 75 s", "below 75, or raise"),
+    "gunicorn hangs up first": (gunicorn("keepalive = 5"), 7, "closes idle connections after 5 s",
+                                "below 5, or raise keepalive in"),
+    "servers hang up first": (flag("idle_timeout_s = 10.5"), 5,
+                              "slipway serve closes idle connections after 10.5 s", "below 10.5"),
+    "impatient": (MODEL + "[proxy]\nrest_read_timeout_s = 20", 5, "before the model server does",
+                  "rest_api_timeout_in_ms .* below 20000"),
     "target": (MODEL + '[proxy]\ngateways = [{ address = "b" }]', 5, "'b' is no address",
         "host:port"),
     # The rest.
@@ -245,8 +281,18 @@ OBSTACLES: dict[str, tuple[str, Mapping[str, Any], str]] = {
         r"slipway.toml:5: server.port: port 8500, .*taken by process 71 \(python -m http.server\)"
         "; end it: kill 71; or set another port",
     ),
+    "a process of another stack has it": (
+        MODEL, {"bind_error": busy, "holders_of": lambda port: [Holder(71, "nginx: master")],
+                "stack_of": lambda pid: Path("/srv/a b/slipway.toml")},
+        r"process 71 \(nginx: master\) of the stack of /srv/a b/slipway.toml; "
+        "end that: slipway down '--config=/srv/a b/slipway.toml'; or set another port",
+    ),
     "another user's process has it": (
-        MODEL, {"bind_error": busy}, r"another user's process; .* ss -ltnp 'sport = :8500'",
+        MODEL, {"bind_error": busy, "users_of": lambda port: ["alice"]},
+        r"taken by a process of alice; .* ss -ltnp 'sport = :8500'; or set another port",
+    ),
+    "somebody's process has it": (
+        MODEL, {"bind_error": busy}, r"taken by a process of another user; ",
     ),
     "the port is for root": (
         MODEL + "[proxy]\nport = 80",
@@ -273,10 +319,10 @@ OBSTACLES: dict[str, tuple[str, Mapping[str, Any], str]] = {
         {"installed": {name: "1" for name in INSTALLED if name != "flask"}},
         r"the gateway needs flask; pip install 'slipway\[gateway\]'",
     ),
-    "jieba is not there": (
+    "rjieba is not there": (
         route("slipway.examples.sentiment"),
-        {"installed": {name: "1" for name in INSTALLED if name != "jieba"}},
-        r"slipway.toml:5: .* needs jieba.*; pip install 'slipway\[examples\]'",
+        {"installed": {name: "1" for name in INSTALLED if name != "rjieba"}},
+        r"slipway.toml:5: .* needs rjieba.*; pip install 'slipway\[examples\]'",
     ),
     "TensorFlow is not there": (
         MODEL, {"runtime": None, "runtime_advice": "Add it: pip install 'slipway[cpu]'"},
@@ -310,6 +356,11 @@ def test_a_port_that_the_stack_holds_itself_is_free_to_it(folder: Path) -> None:
     assert check(plan, machine, own_pids={71}) == []
 
 
+def test_who_keeps_no_connection_closes_none(folder: Path) -> None:
+    assert complaints(folder, gunicorn("keepalive = 0")) == []
+    assert complaints(folder, gunicorn("keepalive = 5\n[proxy]\nenabled = false")) == []
+
+
 def test_where_nginx_is_to_be_absent_nothing_is_said_of_it(folder: Path) -> None:
     assert complaints(folder, MODEL + "[proxy]\nenabled = false", {"nginx": None}) == []
 
@@ -337,6 +388,41 @@ def test_a_folder_that_is_closed_to_the_user_is_named(folder: Path) -> None:
     assert any(re.match(message, complaint) for complaint in found), found
 
 
+def test_a_project_that_is_closed_to_the_user_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = find_account("nobody")
+    assert nobody
+    if barrier(nobody, Path(slipway.stack.checks.__file__), os.R_OK):
+        pytest.skip("this checkout is closed to nobody, which is told first")
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    found = complaints(folder, f'{MODEL}[stack]\nuser = "nobody"', {"is_root": True})
+    # The folders of pytest are.
+    message = (
+        rf"slipway.toml:5: stack.user: nobody cannot read {folder}/slipway.toml, as (\S+) is "
+        r"closed to it; .* chmod o\+rx \1"
+    )
+    assert any(re.fullmatch(message, one) for one in found), found
+
+
+def test_the_longest_path_of_a_socket_is_the_one_that_supervisord_takes(tmp_path: Path) -> None:
+    rest = LONGEST_SOCKET_PATH - len(f"{tmp_path}//supervisor.sock")
+    for length, is_long in ((rest, False), (rest + 1, True)):
+        found = complaints(tmp_path, f'[stack]\nrun_folder = "{"x" * length}"')
+        assert any("is longer than" in one for one in found) == is_long
+
+
+def test_a_python_that_links_out_of_a_closed_folder_is_closed_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = folder / "closed" / "python"
+    python.symlink_to("/bin/sh")
+    monkeypatch.setattr(sys, "executable", str(python))
+    user = pwd.getpwnam("nobody").pw_name
+    found = complaints(folder, f'{MODEL}[stack]\nuser = "{user}"', {"is_root": True})
+    assert any(f"stack.user: nobody cannot run {python}, as /" in one for one in found), found
+
+
 def test_who_holds_a_port_is_found_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -346,6 +432,7 @@ def test_who_holds_a_port_is_found_out() -> None:
         assert bind_error("0.0.0.0", port) is not None
         if sys.platform == "linux":
             assert os.getpid() in [holder.pid for holder in holders_of(port)]
+            assert users_of(port) == [pwd.getpwuid(os.geteuid()).pw_name]
             assert "pytest" in command_of(os.getpid())
     assert bind_error("127.0.0.1", port) is None
 

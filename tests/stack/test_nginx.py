@@ -1,6 +1,7 @@
 """The configuration of nginx: what it says, and that nginx takes it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -73,12 +74,6 @@ def test_a_dollar_in_a_path_is_refused(tmp_path: Path) -> None:
         nginx_config(plan)
 
 
-def test_a_route_asked_once_must_be_named(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, f"{ROUTE}{ROUTE}idempotent = false\n")
-    with pytest.raises(ConfigError, match=r"routes\[1\]: idempotent = false needs the route"):
-        nginx_config(plan)
-
-
 def test_grpc_needs_somebody_who_speaks_it(tmp_path: Path) -> None:
     text = f'[gateway]\nupstreams = ["http://127.0.0.1:1"]\n{ROUTE}{ports(grpc=True)}'
     with pytest.raises(ConfigError, match="no model server that speaks gRPC"):
@@ -97,6 +92,35 @@ def test_timeouts_fit_the_routes(tmp_path: Path) -> None:
     assert "    proxy_read_timeout 25s;" in text
     assert "    proxy_read_timeout 96s;" in text
     assert "worker_shutdown_timeout 101s;" in text
+
+
+def test_times_are_those_of_the_file(tmp_path: Path) -> None:
+    times = {
+        "header_timeout_s": (1.5, "client_header_timeout 1500ms;"),
+        "body_timeout_s": (2, "client_body_timeout 2s;"),
+        "send_timeout_s": (3, "send_timeout 3s;"),
+        "keepalive_timeout_s": (4, "    keepalive_timeout 4s;"),
+        "connect_timeout_s": (0.1, "proxy_connect_timeout 100ms;"),
+        "upstream_keepalive_timeout_s": (6, "keepalive_timeout 6s;"),
+        "rest_read_timeout_s": (700, "proxy_read_timeout 700s;"),
+        "grpc_read_timeout_s": (8, "grpc_read_timeout 8s;"),
+    }
+    keys = "".join(f"{key} = {value}\n" for key, (value, _) in times.items())
+    text = nginx_config(plan_of(tmp_path, MODEL + ports(grpc=True) + keys))
+    assert [line for _, line in times.values() if line not in text] == []
+    assert "grpc_connect_timeout 100ms;" in text
+    # Requests under way may take as long when it ends.
+    assert "worker_shutdown_timeout 705s;" in text
+    check(tmp_path, MODEL + ports(grpc=True) + keys)
+
+
+@pytest.mark.parametrize("read_s", [0.1, 0.5, 1, 2, 60])
+def test_who_has_waited_in_vain_is_never_sent_elsewhere(tmp_path: Path, read_s: float) -> None:
+    text = nginx_config(plan_of(tmp_path, f"{MODEL}[proxy]\nrest_read_timeout_s = {read_s}"))
+    found = re.search(r"proxy_next_upstream_timeout (\d+)(m?)s;", text)
+    assert found
+    # 0 would be for ever.
+    assert 0 < int(found[1]) / (1000 if found[2] else 1) < read_s
 
 
 def test_the_largest_body_is_the_gateway_s_unless_the_proxy_has_its_own(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ def test_what_runs_without_supervisord_is_orphaned() -> None:
     assert (status.state, status.pid) == ("orphaned", 9)
 
 
+def test_what_runs_while_supervisord_ends_is_stopping() -> None:
+    status = decide("server-1", Evidence(orphan=9, is_ending=True), NOW)
+    assert (status.state, status.pid, status.reason) == ("stopping", 9, "")
+
+
 def stack(**states: str) -> StackStatus:
     return StackStatus(
         [

@@ -74,6 +74,13 @@ def test_an_empty_list_of_gpus_is_none(tmp_path: Path) -> None:
     assert found["server-1"].environment == {"CUDA_VISIBLE_DEVICES": ""}
 
 
+def test_a_share_of_their_memory_is_told_to_every_model_server(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path, PROJECT.replace("[0, 1]", "[0]\ngpu_memory_fraction = 0.45"))
+    for server in plan.servers:
+        assert "--per_process_gpu_memory_fraction=0.45" in server.command
+        assert server.environ == {"CUDA_VISIBLE_DEVICES": "0"}
+
+
 @pytest.mark.parametrize("name", ["a #b", "a ;b", "a\nb", 'it\'s "both"'])
 def test_paths_that_supervisor_cannot_be_told_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="supervisor takes no paths"):

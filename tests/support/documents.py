@@ -83,7 +83,8 @@ class Shell:
         elif command.startswith("export "):
             name, _, value = command.removeprefix("export ").partition("=")
             self._environ[name] = value
-        elif re.match(r"\w+=", command):
+        elif re.match(r"\w+(=|\(\) )", command):
+            # A variable or a function, which this shell and no other has.
             self._variables.append(command)
         elif command.startswith("kill "):
             self._servers.close()

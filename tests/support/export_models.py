@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.support import export_tf1, export_tf2
+from tests.support import export_examples, export_tf1, export_tf2
 from tests.support.questions import Arrays, Question, write
 
 v1 = tf.compat.v1
@@ -53,7 +53,7 @@ def _array(dtype: int, value: Any) -> Any:
 def main(folder: Path) -> None:
     """Export every model to `folder`."""
     expected = {}
-    for make in (*export_tf1.MODELS, *export_tf2.MODELS):
+    for make in (*export_tf1.MODELS, *export_tf2.MODELS, *export_examples.MODELS):
         versions = [123, 124] if make.__name__ == "half" else [1]
         for version in versions:
             path = folder / make.__name__ / str(version)

@@ -82,7 +82,14 @@ def write(plan: Plan, own_pids: Collection[int], say: Callable[[str], None]) -> 
 
 
 def _section(plan: Plan, process: Process) -> str:
-    launch = [sys.executable, "-m", "slipway.stack.launch", str(plan.group_file(process)), "TERM"]
+    launch = [
+        sys.executable,
+        "-m",
+        "slipway.stack.launch",
+        str(plan.group_file(process)),
+        "TERM",
+        "before",
+    ]
     words = " ".join(f'"{word}"' for word in [*launch, *process.command])
     environ = ",".join(f'{name}="{value}"' for name, value in process.environ.items())
     return (

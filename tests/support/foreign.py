@@ -15,7 +15,11 @@ Predict = Callable[[Any, Any], Any]
 
 @contextmanager
 def grpc_server(
-    stubs: Any, predict: Predict, address: str = "127.0.0.1:0", available: Collection[str] = ()
+    stubs: Any,
+    predict: Predict,
+    address: str = "127.0.0.1:0",
+    available: Collection[str] = (),
+    threads: int = 4,
 ) -> Iterator[str]:
     """Serve Predict, and where models are `available` their status, with grpcio and the official
     stubs; yield its address.
@@ -34,7 +38,7 @@ def grpc_server(
             answer.model_version_status.add(version=1, state=30)  # AVAILABLE
             return answer
 
-    server = grpc.server(ThreadPoolExecutor(4))
+    server = grpc.server(ThreadPoolExecutor(threads))
     stubs.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Servicer(), server)
     if available:
         stubs.model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(), server)

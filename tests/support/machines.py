@@ -7,7 +7,7 @@ from slipway.stack.access import own_account
 from slipway.stack.machine import Machine, NginxProgram
 
 INSTALLED = dict.fromkeys(
-    ("flask", "gunicorn", "jieba", "pillow", "prometheus-client", "supervisor"), "1.0"
+    ("flask", "gunicorn", "pillow", "prometheus-client", "rjieba", "supervisor"), "1.0"
 )
 NGINX = NginxProgram(
     Path("/usr/sbin/nginx"), "1.22.1", "--with-http_ssl_module --with-http_v2_module"
@@ -26,5 +26,7 @@ def make_machine(**values: Any) -> Machine:
         "nginx_install": "sudo apt-get install -y nginx",
         "bind_error": lambda host, port: None,
         "holders_of": lambda port: [],
+        "users_of": lambda port: [],
+        "stack_of": lambda pid: None,
     }
     return Machine(**{**defaults, **values})

@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from slipway.stack.files import nginx_path
-from slipway.stack.nginx import nginx_config
+from slipway.stack.nginx import ProxiedRoute, nginx_config
 from slipway.stack.plan import Gateway, Plan, Server, make_plan
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
@@ -60,8 +60,17 @@ def write_nginx(plan: Plan) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True)
     # Workers of root's are nobody's by default, who may not look into the folders of tests.
     user = "root" if os.geteuid() == 0 else None
-    plan.nginx.config.write_text(nginx_config(plan, user=user))
+    plan.nginx.config.write_text(nginx_config(plan, routes_of_file(plan), user=user))
     return list(plan.nginx.command)
+
+
+def routes_of_file(plan: Plan) -> list[ProxiedRoute]:
+    """Return the routes with a path in slipway.toml, whose handlers need not be there."""
+    return [
+        ProxiedRoute(one.route, one.methods or ["GET", "POST"], one.idempotent is not False)
+        for one in plan.project.gateway.routes
+        if one.route
+    ]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The whole of it as processes: a model server with the examples, and the gateway in front."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,14 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path) -> Iterator[Stack]:
-    """Run both while the block lasts, of a project that is written into a folder."""
+def running_stack(folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[Stack]:
+    """Run both while the block lasts, of a project that is written into a folder.
+
+    `settings` are those of its gateway.
+    """
     config = write_models_config(folder)
     with ServeProcess(f"--model_config_file={config}") as server:
-        write_project(folder, [server.grpc])
+        write_project(folder, [server.grpc], settings=settings)
         with GatewayProcess(folder, "--no-reload") as gateway:
             server.wait_until_open()
             gateway.wait_until_open()

@@ -16,10 +16,14 @@ with warnings.catch_warnings():
     # What TensorFlow's own imports are warned of is not ours.
     warnings.simplefilter("ignore")
     import tensorflow as tf
+    from tensorflow.core.example.example_pb2 import Example
     from tensorflow.core.framework import tensor_pb2
     from tensorflow_serving.apis import (
+        classification_pb2,
         get_model_metadata_pb2,
         get_model_status_pb2,
+        inference_pb2,
+        input_pb2,
         model_management_pb2,
         model_pb2,
         model_service_pb2,
@@ -28,9 +32,12 @@ with warnings.catch_warnings():
         prediction_log_pb2,
         prediction_service_pb2,
         prediction_service_pb2_grpc,
+        regression_pb2,
     )
 
 TIMEOUT_S = 30
+
+Features = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,14 @@ class Refusal:
 
 
 class OfficialClient:
-    """The official stubs over one insecure channel."""
+    """The official stubs over one channel, insecure unless there are credentials."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)])
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        options = [("grpc.enable_http_proxy", 0)]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options)
         self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.model = model_service_pb2_grpc.ModelServiceStub(self.channel)
 
@@ -60,6 +71,21 @@ class OfficialClient:
             proto = value if isinstance(value, tensor_pb2.TensorProto) else to_proto(value)
             request.inputs[alias].CopyFrom(proto)
         return self.prediction.Predict(request, timeout=TIMEOUT_S)
+
+    def classify(self, spec: Any, examples: Any) -> Any:
+        request = classification_pb2.ClassificationRequest(model_spec=spec, input=examples)
+        return self.prediction.Classify(request, timeout=TIMEOUT_S)
+
+    def regress(self, spec: Any, examples: Any) -> Any:
+        request = regression_pb2.RegressionRequest(model_spec=spec, input=examples)
+        return self.prediction.Regress(request, timeout=TIMEOUT_S)
+
+    def multi_inference(self, tasks: list[tuple[Any, str]], examples: Any) -> Any:
+        """Send a MultiInference of tasks, each a model spec and what is asked of it."""
+        request = inference_pb2.MultiInferenceRequest(input=examples)
+        for spec, method in tasks:
+            request.tasks.add(model_spec=spec, method_name=f"tensorflow/serving/{method}")
+        return self.prediction.MultiInference(request, timeout=TIMEOUT_S)
 
     def metadata(self, spec: Any = None, fields: tuple[str, ...] = ("signature_def",)) -> Any:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=fields)
@@ -85,6 +111,32 @@ def model_spec(name: str, signature: str = "", version: int | None = None, label
     if label:
         spec.version_label = label
     return spec
+
+
+def examples(features: list[Features], context: Features | None = None) -> Any:
+    """Return an Input of examples, with a context where one is given."""
+    if context is None:
+        listed = input_pb2.ExampleList(examples=[example(one) for one in features])
+        return input_pb2.Input(example_list=listed)
+    with_context = input_pb2.ExampleListWithContext(
+        examples=[example(one) for one in features], context=example(context)
+    )
+    return input_pb2.Input(example_list_with_context=with_context)
+
+
+def example(features: Features) -> Any:
+    """Return an Example of features that are lists of str, float or int."""
+    message = Example()
+    for name, values in features.items():
+        feature = message.features.feature[name]
+        match values[0]:
+            case str():
+                feature.bytes_list.value.extend(value.encode() for value in values)
+            case float():
+                feature.float_list.value.extend(values)
+            case _:
+                feature.int64_list.value.extend(values)
+    return message
 
 
 def to_proto(value: Any, dtype: Any = None) -> Any:

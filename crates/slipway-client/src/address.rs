@@ -19,12 +19,17 @@ pub(crate) enum Endpoint {
     Unix(String),
 }
 
-/// `host:port`, `grpc://host:port`, `http://host:port` or `unix:/path`; IPv6 in brackets.
+/// `host:port`, `grpc://host:port`, `http://host:port` or `unix:/path`; with TLS
+/// `grpcs://host:port` or `https://host:port`, whose port is 443 unless it is named. IPv6 in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Endpoint,
+    pub(crate) has_tls: bool,
 }
+
+/// Of a TLS address that names none.
+const TLS_PORT: u16 = 443;
 
 impl Address {
     /// # Errors
@@ -33,7 +38,7 @@ impl Address {
         Self::read(text).map_err(|fault| {
             Error::invalid_argument(format!(
                 "address {text:?}: {fault}; it is host:port or unix:/path for gRPC, \
-                 http://host:port for REST"
+                 http://host:port for REST, and with TLS grpcs://host:port or https://host:port"
             ))
         })
     }
@@ -44,17 +49,28 @@ impl Address {
             return if path.is_empty() {
                 Err("the path is missing")
             } else {
-                Ok(Self { protocol: Protocol::Grpc, endpoint: Endpoint::Unix(path.to_owned()) })
+                let endpoint = Endpoint::Unix(path.to_owned());
+                Ok(Self { protocol: Protocol::Grpc, endpoint, has_tls: false })
             };
         }
-        let (protocol, authority) = match text.split_once("://") {
-            None => (Protocol::Grpc, text),
-            Some(("grpc", authority)) => (Protocol::Grpc, authority),
-            Some(("http", authority)) => (Protocol::Rest, authority.trim_end_matches('/')),
-            Some(("https" | "grpcs", _)) => return Err("TLS is not supported yet"),
-            Some(_) => return Err("unknown scheme"),
+        let (scheme, authority) = text.split_once("://").unwrap_or(("grpc", text));
+        let (protocol, has_tls) = match scheme {
+            "grpc" => (Protocol::Grpc, false),
+            "grpcs" => (Protocol::Grpc, true),
+            "http" => (Protocol::Rest, false),
+            "https" => (Protocol::Rest, true),
+            _ => return Err("unknown scheme"),
         };
-        let (host, port) = authority.rsplit_once(':').ok_or("the port is missing")?;
+        let authority = match protocol {
+            Protocol::Grpc => authority,
+            Protocol::Rest => authority.trim_end_matches('/'),
+        };
+        // The last colon of an IPv6 address is behind its bracket, or is none of the port's.
+        let port_at = authority.rfind(':').filter(|&at| !authority[at..].contains(']'));
+        let (host, port) = match port_at {
+            Some(at) => (&authority[..at], Some(&authority[at + 1..])),
+            None => (authority, None),
+        };
         let host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').ok_or("a bracket is missing")?,
             None if host.contains(':') => return Err("an IPv6 address needs brackets"),
@@ -64,8 +80,13 @@ impl Address {
         if host.is_empty() || !host.bytes().all(is_name) {
             return Err("the host is none");
         }
-        let port = port.parse().ok().filter(|&port| port != 0).ok_or("the port is none")?;
-        Ok(Self { protocol, endpoint: Endpoint::Tcp { host: host.to_owned(), port } })
+        let port = match port {
+            Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or("the port is none")?,
+            None if has_tls => TLS_PORT,
+            None => return Err("the port is missing"),
+        };
+        let endpoint = Endpoint::Tcp { host: host.to_owned(), port };
+        Ok(Self { protocol, endpoint, has_tls })
     }
 }
 
@@ -94,7 +115,12 @@ mod tests {
     use super::*;
 
     fn tcp(protocol: Protocol, host: &str, port: u16) -> Address {
-        Address { protocol, endpoint: Endpoint::Tcp { host: host.to_owned(), port } }
+        let endpoint = Endpoint::Tcp { host: host.to_owned(), port };
+        Address { protocol, endpoint, has_tls: false }
+    }
+
+    fn tls(protocol: Protocol, host: &str, port: u16) -> Address {
+        Address { has_tls: true, ..tcp(protocol, host, port) }
     }
 
     #[test]
@@ -107,10 +133,18 @@ mod tests {
             tcp(Protocol::Rest, "models.local", 8501)
         );
         assert_eq!(Address::parse("[::1]:8500").unwrap(), tcp(Protocol::Grpc, "::1", 8500));
+        assert_eq!(Address::parse("grpcs://a:1").unwrap(), tls(Protocol::Grpc, "a", 1));
+        assert_eq!(Address::parse("https://[::1]:9/").unwrap(), tls(Protocol::Rest, "::1", 9));
         for path in ["unix:/run/s", "unix:///run/s"] {
             let endpoint = Address::parse(path).unwrap().endpoint;
             assert_eq!(endpoint, Endpoint::Unix("/run/s".to_owned()));
         }
+    }
+
+    #[test]
+    fn a_port_may_be_left_out_where_there_is_tls() {
+        assert_eq!(Address::parse("https://a.b/").unwrap(), tls(Protocol::Rest, "a.b", 443));
+        assert_eq!(Address::parse("grpcs://[::1]").unwrap(), tls(Protocol::Grpc, "::1", 443));
     }
 
     #[test]
@@ -132,7 +166,9 @@ mod tests {
             ("::1:8500", "an IPv6 address needs brackets"),
             ("[::1:8500", "a bracket is missing"),
             ("ftp://a:1", "unknown scheme"),
-            ("https://a:1", "TLS is not supported yet"),
+            ("https://", "the host is none"),
+            ("grpcs://a:x", "the port is none"),
+            ("http://[::1]", "the port is missing"),
             ("unix:", "the path is missing"),
         ] {
             let error = Address::parse(text).unwrap_err();

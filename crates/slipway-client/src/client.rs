@@ -11,6 +11,7 @@ use slipway_core::{Code, Error, Result};
 use tokio::task::AbortHandle;
 
 use crate::address::{Address, Protocol};
+use crate::credentials::Credentials;
 use crate::driver::Driver;
 use crate::grpc::Grpc;
 use crate::model::{Answer, Request};
@@ -51,13 +52,15 @@ impl Client {
     /// A client that neither sends nor takes messages of more than `max_message_bytes`.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT for what is no address.
-    pub fn new(address: &str, max_message_bytes: usize) -> Result<Self> {
-        let Address { protocol, endpoint } = Address::parse(address)?;
+    /// INVALID_ARGUMENT for what is no address, and for credentials that cannot be used with it.
+    pub fn new(address: &str, credentials: &Credentials, max_message_bytes: usize) -> Result<Self> {
+        let address = Address::parse(address)?;
+        let tls = credentials.tls(&address)?;
+        let Address { protocol, endpoint, .. } = address;
         let address = endpoint.to_string();
         let kind = match protocol {
-            Protocol::Grpc => Kind::Grpc(Box::new(Grpc::new(endpoint, max_message_bytes)?)),
-            Protocol::Rest => Kind::Rest(Box::new(Rest::new(endpoint, max_message_bytes))),
+            Protocol::Grpc => Kind::Grpc(Box::new(Grpc::new(endpoint, tls, max_message_bytes)?)),
+            Protocol::Rest => Kind::Rest(Box::new(Rest::new(endpoint, tls, max_message_bytes))),
         };
         let driver = Driver::new()
             .map_err(|error| Error::new(Code::ResourceExhausted, format!("no runtime: {error}")))?;

@@ -22,6 +22,7 @@ use slipway_proto::tensorflow::serving::{
 use slipway_proto::tensorflow::tensor_shape_proto::Dim;
 use slipway_proto::tensorflow::TensorShapeProto;
 use slipway_proto::TensorProto;
+use slipway_tls::ClientTls;
 
 use crate::address::Endpoint;
 use crate::failure::Failure;
@@ -33,6 +34,7 @@ const SAME_TIMEOUT: Duration = Duration::from_millis(1);
 
 pub(crate) struct Grpc {
     endpoint: Endpoint,
+    tls: Option<ClientTls>,
     limit: usize,
     link: Mutex<Option<Link>>,
     /// Held while connecting: one connection, however many calls wait for it.
@@ -51,11 +53,12 @@ struct Methods {
 }
 
 impl Grpc {
-    pub(crate) fn new(endpoint: Endpoint, limit: usize) -> Result<Self> {
+    pub(crate) fn new(endpoint: Endpoint, tls: Option<ClientTls>, limit: usize) -> Result<Self> {
         let authority = endpoint.authority();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let uri = |method: &str| {
             let built =
-                Uri::builder().scheme("http").authority(&*authority).path_and_query(method).build();
+                Uri::builder().scheme(scheme).authority(&*authority).path_and_query(method).build();
             built.map_err(|error| Error::invalid_argument(format!("address {endpoint}: {error}")))
         };
         let methods = Methods {
@@ -81,6 +84,7 @@ impl Grpc {
             methods,
             headers: headers.collect(),
             endpoint,
+            tls,
         })
     }
 
@@ -195,7 +199,7 @@ impl Grpc {
         if let Some(link) = self.open_link().await {
             return Ok(link);
         }
-        let link = Link::open(&self.endpoint).await?;
+        let link = Link::open(&self.endpoint, self.tls.as_ref()).await?;
         *self.current() = Some(link.clone());
         Ok(link)
     }

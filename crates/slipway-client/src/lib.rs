@@ -8,6 +8,7 @@
 
 mod address;
 mod client;
+mod credentials;
 mod driver;
 mod failure;
 mod grpc;
@@ -17,4 +18,5 @@ mod rest;
 mod socket;
 
 pub use client::{Client, Task};
+pub use credentials::Credentials;
 pub use model::{Answer, Metadata, ModelRef, Predict, Request, SignatureInfo, TensorInfo};

@@ -11,6 +11,7 @@ use http::header::{HeaderMap, HeaderValue};
 use http::Request;
 use percent_encoding::percent_decode;
 use slipway_core::{Code, Error};
+use slipway_tls::ClientTls;
 
 use crate::address::Endpoint;
 use crate::failure::{too_large, unavailable, Failure};
@@ -33,6 +34,7 @@ pub(crate) struct Link {
 
 struct Shared {
     address: String,
+    has_tls: bool,
     watch: Watch,
     closed: AtomicBool,
     /// Whether there ever was an answer: otherwise it may not be gRPC that is spoken there.
@@ -42,9 +44,9 @@ struct Shared {
 
 impl Link {
     /// Connects. The connection's own task belongs to the runtime that this runs in.
-    pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Error> {
+    pub(crate) async fn open(endpoint: &Endpoint, tls: Option<&ClientTls>) -> Result<Self, Error> {
         let address = endpoint.to_string();
-        let (stream, watch) = connect(endpoint)
+        let (stream, watch) = connect(endpoint, tls)
             .await
             .map_err(|error| unavailable(&address, format_args!("cannot connect: {error}")))?;
         let (sender, connection) = h2::client::Builder::new()
@@ -58,6 +60,7 @@ impl Link {
             .map_err(|error| unavailable(&address, error))?;
         let shared = Arc::new(Shared {
             address,
+            has_tls: tls.is_some(),
             watch,
             closed: AtomicBool::new(false),
             answered: AtomicBool::new(false),
@@ -197,10 +200,14 @@ impl Link {
                 return Error::new(code, format!("{address}: {error}")).into();
             }
         }
-        let reason = if self.shared.answered.load(Relaxed) {
+        // Over TLS both sides have said what they speak.
+        let reason = if self.shared.has_tls || self.shared.answered.load(Relaxed) {
             format!("the connection was lost: {error}")
         } else {
-            format!("no gRPC answer came ({error}); for REST the address is http://{address}")
+            format!(
+                "no gRPC answer came ({error}); for REST the address is http://{address}, with TLS \
+                 grpcs://{address}"
+            )
         };
         unavailable(address, reason).into()
     }

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 
+use slipway_tls::ClientTls;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -19,14 +20,21 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Send> Io for S {}
 
-/// Connects, and returns a way to look at the socket as well.
-pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<(Stream, Watch)> {
+/// Connects, and returns a way to look at the socket as well: at what comes over it, which with TLS
+/// may be other than what is read.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    tls: Option<&ClientTls>,
+) -> io::Result<(Stream, Watch)> {
     match endpoint {
         Endpoint::Tcp { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
             let watch = Watch(stream.as_fd().try_clone_to_owned()?);
-            Ok((Box::pin(stream), watch))
+            match tls {
+                Some(tls) => Ok((Box::pin(tls.connect(stream).await?), watch)),
+                None => Ok((Box::pin(stream), watch)),
+            }
         }
         Endpoint::Unix(path) => {
             let stream = UnixStream::connect(path).await?;

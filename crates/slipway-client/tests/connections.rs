@@ -11,7 +11,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::Reason;
 use http::{HeaderMap, HeaderValue, Response};
-use slipway_client::{Answer, Client, ModelRef, Request};
+use slipway_client::{Answer, Client, Credentials, ModelRef, Request};
 use slipway_core::{Code, Error, VersionChoice};
 use tokio::net::TcpListener;
 
@@ -67,7 +67,7 @@ impl Server {
 
     /// Asks twice, and returns both outcomes with the number of connections it took.
     fn ask_twice(&self) -> (Vec<Result<usize, Error>>, usize) {
-        let client = Client::new(&self.address.to_string(), 1000).unwrap();
+        let client = Client::new(&self.address.to_string(), &Credentials::default(), 1000).unwrap();
         let ask = |_| {
             let model = ModelRef { name: "m".to_owned(), choice: VersionChoice::Latest };
             let timeout = Some(Duration::from_secs(10));

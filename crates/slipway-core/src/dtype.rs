@@ -25,6 +25,11 @@ macro_rules! dtypes {
                 match self { $(DType::$variant => $name),* }
             }
 
+            /// The name in `tensorflow.DataType`, such as `DT_FLOAT`.
+            pub fn wire_name(self) -> String {
+                format!("DT_{}", self.name().to_uppercase())
+            }
+
             /// Bytes of one element; `None` where an element is not a fixed run of bytes.
             pub fn size(self) -> Option<usize> {
                 match self { $(DType::$variant => $size),* }
@@ -79,6 +84,14 @@ mod tests {
         }
         assert_eq!(DType::from_number(0), None);
         assert_eq!(DType::from_number(101), None);
+    }
+
+    #[test]
+    fn a_type_has_the_name_that_its_number_has() {
+        for &dtype in ALL {
+            let name = slipway_proto::tensorflow::DataType::try_from(dtype as i32).unwrap();
+            assert_eq!(dtype.wire_name(), name.as_str_name());
+        }
     }
 
     #[test]

@@ -275,7 +275,12 @@ mod tests {
             defaults: BTreeMap::new(),
         };
         let planner = RunPlanner::new(true, None);
-        let callable = Arc::new(Callable { signature, planner, meter: Arc::default() });
+        let callable = Arc::new(Callable {
+            signature,
+            planner,
+            checks_method_name: false,
+            meter: Arc::default(),
+        });
         let id = ServableId { model: "m".into(), version };
         let callables = [("s".to_owned(), Ok(callable))].into();
         Servable::new(id, callables, Default::default(), Box::new(Nothing))

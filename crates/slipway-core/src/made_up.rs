@@ -7,19 +7,19 @@ use slipway_proto::Strings;
 
 use crate::{element_count, AlignedBytes, DType, Data, Room, Signature, Tensor, TensorSpec};
 
-/// Inputs that a signature may well accept: of each open dim one, integers 1, other numbers 0, strings
-/// empty, and its own defaults. `None` where a rank is open or there is no `room`.
-pub fn made_up_inputs(signature: &Signature, room: Room<'_>) -> Option<Vec<Tensor>> {
+/// Inputs that a signature may well accept: of each open dim `open`, integers 1, other numbers 0,
+/// strings empty, and its own defaults. `None` where a rank is open or there is no `room`.
+pub fn made_up_inputs(signature: &Signature, open: i64, room: Room<'_>) -> Option<Vec<Tensor>> {
     let value = |spec: &TensorSpec| match signature.defaults.get(&spec.alias) {
         Some(default) => Some(default.clone()),
-        None => made_up(spec, room),
+        None => made_up(spec, open, room),
     };
     signature.inputs.iter().map(value).collect()
 }
 
-fn made_up(spec: &TensorSpec, room: Room<'_>) -> Option<Tensor> {
+fn made_up(spec: &TensorSpec, open: i64, room: Room<'_>) -> Option<Tensor> {
     let declared = spec.shape.as_ref()?;
-    let shape: Vec<i64> = declared.iter().map(|&dim| if dim < 0 { 1 } else { dim }).collect();
+    let shape: Vec<i64> = declared.iter().map(|&dim| if dim < 0 { open } else { dim }).collect();
     let count = element_count(&shape).ok()?;
     let data = match spec.dtype.size() {
         Some(size) => {
@@ -56,6 +56,10 @@ mod tests {
     use crate::Lease;
 
     fn made_up(dtype: DType, shape: Option<&[i64]>) -> Option<Tensor> {
+        made_up_of(1, dtype, shape)
+    }
+
+    fn made_up_of(open: i64, dtype: DType, shape: Option<&[i64]>) -> Option<Tensor> {
         let spec = TensorSpec {
             alias: "x".into(),
             tensor_name: "x:0".into(),
@@ -63,15 +67,16 @@ mod tests {
             shape: shape.map(<[i64]>::to_vec),
         };
         let lease = Lease::unlimited();
-        super::made_up(&spec, Room { max_tensor_bytes: 1000, lease: &lease })
+        super::made_up(&spec, open, Room { max_tensor_bytes: 1000, lease: &lease })
     }
 
     #[test]
-    fn open_dims_are_one_and_integers_too() {
+    fn open_dims_are_as_asked_and_integers_one() {
         let tensor = made_up(DType::Int32, Some(&[-1, 3])).unwrap();
         assert_eq!(tensor.shape(), [1, 3]);
         let Data::Owned(bytes) = tensor.data() else { panic!("{tensor:?}") };
         assert_eq!(bytemuck::cast_slice::<u8, i32>(bytes), [1, 1, 1]);
+        assert_eq!(made_up_of(8, DType::Int32, Some(&[-1, 3, -1])).unwrap().shape(), [8, 3, 8]);
         let tensor = made_up(DType::Double, Some(&[-1])).unwrap();
         let Data::Owned(bytes) = tensor.data() else { panic!("{tensor:?}") };
         assert_eq!(bytes.as_slice(), [0; 8]);

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_proto::TensorProto;
 
-use crate::{tensor_from_wire, Code, DType, Error, Result, Room, Signature, Tensor};
+use crate::{tensor_from_wire, Callable, Code, DType, Error, Result, Room, Signature, Tensor};
 
 /// The signature that answers when a request names none.
 pub const DEFAULT_SIGNATURE: &str = "serving_default";
+
+/// The method names of signatures that Predict can be asked of, where that is checked.
+const METHODS: [&str; 3] =
+    ["tensorflow/serving/predict", "tensorflow/serving/classify", "tensorflow/serving/regress"];
 
 /// The inputs of `signature`, in its order, from what a request gave and the signature's defaults,
 /// where there is `room` for each.
@@ -82,6 +86,32 @@ fn bind<T>(
 /// The error of a Predict call for a signature that the graph does not have.
 pub fn no_signature(name: &str) -> Error {
     Error::failed_precondition(format!("Serving signature key \"{name}\" not found."))
+}
+
+/// Refuses a Predict call of a signature that is for other calls, where that is checked.
+///
+/// # Errors
+/// INTERNAL, as in TensorFlow Serving.
+pub fn check_predict(callable: &Callable) -> Result<()> {
+    check_method(callable, &METHODS, |wanted, found| {
+        Error::internal(format!(
+            "Expected prediction signature method_name to be one of {{{wanted}}}. Was: {found}"
+        ))
+    })
+}
+
+/// Refuses a call of a signature whose method name is not one of `methods`, where that is checked, by
+/// the error that `refusal` makes of what is wanted and what was found.
+pub(crate) fn check_method(
+    callable: &Callable,
+    methods: &[&str],
+    refusal: impl FnOnce(&str, &str) -> Error,
+) -> Result<()> {
+    let found = callable.signature.method_name.as_str();
+    if callable.checks_method_name && !methods.contains(&found) {
+        return Err(refusal(&methods.join(", "), found));
+    }
+    Ok(())
 }
 
 /// Refuses a tensor whose dtype is not the declared one of the input at `position`.
@@ -190,7 +220,7 @@ fn braced<'a>(names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{tensor_to_wire, Lease, TensorSpec};
+    use crate::{tensor_to_wire, Lease, RunPlanner, TensorSpec};
 
     fn bind(signature: &Signature, given: &BTreeMap<String, TensorProto>) -> Result<Vec<Tensor>> {
         let lease = Lease::unlimited();
@@ -257,6 +287,33 @@ mod tests {
         let error = bind(&signature, &request(&["x"])).unwrap_err();
         assert!(error.message.contains("to be bool but float is provided"), "{error}");
         assert!(error.message.contains("\"x\""), "{error}");
+    }
+
+    #[test]
+    fn e11_a_method_name_counts_where_it_is_checked() {
+        let check = |method: &str, checks_method_name| {
+            let signature = Signature { method_name: method.into(), ..signature(&["x"]) };
+            let planner = RunPlanner::new(true, None);
+            check_predict(&Callable {
+                signature,
+                planner,
+                checks_method_name,
+                meter: Default::default(),
+            })
+        };
+        for method in METHODS {
+            assert_eq!(check(method, true), Ok(()));
+        }
+        assert_eq!(check("not/supported/method", false), Ok(()));
+        let wanted = "{tensorflow/serving/predict, tensorflow/serving/classify, \
+                      tensorflow/serving/regress}";
+        assert_eq!(
+            check("not/supported/method", true),
+            Err(Error::internal(format!(
+                "Expected prediction signature method_name to be one of {wanted}. Was: \
+                 not/supported/method"
+            )))
+        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A loaded version of a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{mpsc, Arc};
+use std::sync::{mpsc, Arc, Mutex, PoisonError};
 
 use slipway_proto::tensorflow::serving::SignatureDefMap;
 
@@ -26,8 +26,9 @@ impl fmt::Display for ServableId {
 pub trait Backend: Send + Sync {
     /// Runs one signature, blocking until it is done. Called from many threads at once.
     ///
-    /// `inputs` are in the order of the signature's inputs and of their dtypes; `outputs` are
-    /// indices into its outputs, and the answer has their order.
+    /// The signature is one of the servable's, or of several of them in one. `inputs` are in the
+    /// order of its inputs and of their dtypes; `outputs` are indices into its outputs, and the answer
+    /// has their order.
     fn run(
         &self,
         signature: &Signature,
@@ -42,9 +43,14 @@ pub trait Backend: Send + Sync {
 pub struct Callable {
     pub signature: Signature,
     pub planner: RunPlanner,
+    /// Whether the signature answers only the calls that its method name is for.
+    pub checks_method_name: bool,
     /// Counts the requests for it.
     pub meter: Arc<Meter>,
 }
+
+/// Sets of signatures whose runs are remembered.
+const MAX_SETS: usize = 64;
 
 /// Gets the backend of a servable that has been dropped.
 pub type Gone = mpsc::Receiver<Box<dyn Backend>>;
@@ -53,6 +59,8 @@ pub type Gone = mpsc::Receiver<Box<dyn Backend>>;
 pub struct Servable {
     id: ServableId,
     callables: BTreeMap<String, Result<Arc<Callable>>>,
+    /// Of several signatures in one, by their names.
+    sets: Mutex<HashMap<Vec<String>, Arc<Callable>>>,
     metadata: SignatureDefMap,
     /// There until the drop.
     backend: Option<Box<dyn Backend>>,
@@ -71,7 +79,8 @@ impl Servable {
         backend: Box<dyn Backend>,
     ) -> (Arc<Self>, Gone) {
         let (sender, receiver) = mpsc::channel();
-        let servable = Self { id, callables, metadata, backend: Some(backend), gone: sender };
+        let sets = Mutex::default();
+        let servable = Self { id, callables, sets, metadata, backend: Some(backend), gone: sender };
         (Arc::new(servable), receiver)
     }
 
@@ -118,6 +127,33 @@ impl Servable {
         let name = if signature_name.is_empty() { DEFAULT_SIGNATURE } else { signature_name };
         self.callable(name).cloned().unwrap_or_else(|| Err(missing(name)))
     }
+
+    /// One callable that has the inputs and outputs of all of these, which are different ones of this
+    /// servable: each tensor once.
+    pub fn together(&self, callables: &[Arc<Callable>]) -> Arc<Callable> {
+        if let [callable] = callables {
+            return Arc::clone(callable);
+        }
+        let mut names: Vec<_> =
+            callables.iter().map(|callable| callable.signature.name.clone()).collect();
+        names.sort_unstable();
+        // The map is whole between any two of its operations, so a panic elsewhere does not spoil it.
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = sets.get(&names) {
+            return Arc::clone(set);
+        }
+        let set = Arc::new(Callable {
+            signature: Signature::of_all(callables.iter().map(|callable| &callable.signature)),
+            planner: RunPlanner::of_all(callables.iter().map(|callable| &callable.planner)),
+            checks_method_name: false,
+            // Requests count for the signatures themselves: nobody reads it.
+            meter: Arc::default(),
+        });
+        if sets.len() < MAX_SETS {
+            sets.insert(names, Arc::clone(&set));
+        }
+        set
+    }
 }
 
 impl Drop for Servable {
@@ -135,5 +171,83 @@ impl fmt::Debug for Servable {
             .field("id", &self.id)
             .field("signatures", &self.callables.keys())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, TensorSpec};
+
+    struct Nothing;
+
+    impl Backend for Nothing {
+        fn run(
+            &self,
+            _: &Signature,
+            _: Vec<Tensor>,
+            _: &[usize],
+            _: Executor,
+        ) -> Result<Vec<Tensor>> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn callable(name: &str, input: &str, outputs: &[&str]) -> Arc<Callable> {
+        let spec = |tensor: &str| TensorSpec {
+            alias: "any".into(),
+            tensor_name: tensor.into(),
+            dtype: DType::Float,
+            shape: None,
+        };
+        let signature = Signature {
+            name: name.into(),
+            method_name: String::new(),
+            inputs: vec![spec(input)],
+            outputs: outputs.iter().map(|tensor| spec(tensor)).collect(),
+            defaults: BTreeMap::new(),
+        };
+        let planner = RunPlanner::new(true, None);
+        Arc::new(Callable { signature, planner, checks_method_name: false, meter: Arc::default() })
+    }
+
+    fn servable() -> Arc<Servable> {
+        let id = ServableId { model: "m".into(), version: 1 };
+        Servable::new(id, BTreeMap::new(), Default::default(), Box::new(Nothing)).0
+    }
+
+    fn tensors(specs: &[TensorSpec]) -> Vec<&str> {
+        specs.iter().map(|spec| spec.tensor_name.as_str()).collect()
+    }
+
+    #[test]
+    fn signatures_together_have_each_tensor_once() {
+        let [a, b] = [callable("a", "x", &["y", "z"]), callable("b", "x", &["z", "w"])];
+        let both = servable().together(&[a, b]);
+        assert_eq!(tensors(&both.signature.inputs), ["x"]);
+        assert_eq!(tensors(&both.signature.outputs), ["y", "z", "w"]);
+        let [c, d] = [callable("c", "x", &["y"]), callable("d", "u", &["y"])];
+        let both = servable().together(&[c, d]);
+        assert_eq!(tensors(&both.signature.inputs), ["x", "u"]);
+    }
+
+    #[test]
+    fn what_is_known_of_their_runs_is_kept_whatever_their_order() {
+        let servable = servable();
+        let [a, b] = [callable("a", "x", &["y"]), callable("b", "x", &["z"])];
+        let both = servable.together(&[Arc::clone(&a), Arc::clone(&b)]);
+        assert!(Arc::ptr_eq(&both, &servable.together(&[b, Arc::clone(&a)])));
+        assert!(Arc::ptr_eq(&a, &servable.together(&[Arc::clone(&a)])));
+    }
+
+    #[test]
+    fn sets_of_signatures_are_not_kept_without_end() {
+        let servable = servable();
+        let first = callable("first", "x", &["y"]);
+        for number in 0..2 * MAX_SETS {
+            let other = callable(&number.to_string(), "x", &["z"]);
+            servable.together(&[Arc::clone(&first), other]);
+        }
+        assert_eq!(servable.sets.lock().unwrap().len(), MAX_SETS);
     }
 }

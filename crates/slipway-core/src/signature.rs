@@ -2,6 +2,7 @@
 //! Signatures: the named inputs and outputs a model declares.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use slipway_proto::tensorflow::{tensor_info::Encoding, SignatureDef, TensorInfo};
 
@@ -53,6 +54,48 @@ impl Signature {
             defaults,
         })
     }
+
+    /// The inputs and outputs of several signatures in one, each tensor once.
+    pub(crate) fn of_all<'a>(signatures: impl Iterator<Item = &'a Self>) -> Self {
+        let (mut names, mut inputs, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+        for signature in signatures {
+            names.push(signature.name.as_str());
+            add_new(&mut inputs, &signature.inputs);
+            add_new(&mut outputs, &signature.outputs);
+        }
+        let (method_name, defaults) = (String::new(), BTreeMap::new());
+        Self { name: names.join("+"), method_name, inputs, outputs, defaults }
+    }
+}
+
+fn add_new(specs: &mut Vec<TensorSpec>, more: &[TensorSpec]) {
+    for spec in more {
+        if !specs.iter().any(|known| known.tensor_name == spec.tensor_name) {
+            specs.push(spec.clone());
+        }
+    }
+}
+
+/// As protobuf shows a `SignatureDef` in messages.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (field, specs) in [("inputs", &self.inputs), ("outputs", &self.outputs)] {
+            for spec in specs {
+                let (alias, tensor) = (spec.alias.escape_debug(), spec.tensor_name.escape_debug());
+                writeln!(f, "{field} {{\n  key: \"{alias}\"\n  value {{")?;
+                writeln!(f, "    name: \"{tensor}\"\n    dtype: {}", spec.dtype.wire_name())?;
+                writeln!(f, "    tensor_shape {{")?;
+                match &spec.shape {
+                    None => writeln!(f, "      unknown_rank: true")?,
+                    Some(dims) => dims.iter().try_for_each(|size| {
+                        writeln!(f, "      dim {{\n        size: {size}\n      }}")
+                    })?,
+                }
+                writeln!(f, "    }}\n  }}\n}}")?;
+            }
+        }
+        writeln!(f, "method_name: \"{}\"", self.method_name.escape_debug())
+    }
 }
 
 fn specs_from_wire(infos: &BTreeMap<String, TensorInfo>) -> Result<Vec<TensorSpec>> {
@@ -83,5 +126,52 @@ impl TensorSpec {
             declared.len() == shape.len()
                 && declared.iter().zip(shape).all(|(&want, &got)| want < 0 || want == got)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_shown_as_protobuf_shows_it() {
+        let spec = |alias: &str, dtype, shape| TensorSpec {
+            alias: alias.into(),
+            tensor_name: format!("{alias}:0"),
+            dtype,
+            shape,
+        };
+        let signature = Signature {
+            name: "s".into(),
+            method_name: "tensorflow/serving/classify".into(),
+            inputs: vec![spec("x", DType::String, None)],
+            outputs: vec![spec("y", DType::Float, Some(vec![-1]))],
+            defaults: BTreeMap::new(),
+        };
+        let shown = r#"inputs {
+  key: "x"
+  value {
+    name: "x:0"
+    dtype: DT_STRING
+    tensor_shape {
+      unknown_rank: true
+    }
+  }
+}
+outputs {
+  key: "y"
+  value {
+    name: "y:0"
+    dtype: DT_FLOAT
+    tensor_shape {
+      dim {
+        size: -1
+      }
+    }
+  }
+}
+method_name: "tensorflow/serving/classify"
+"#;
+        assert_eq!(signature.to_string(), shown);
     }
 }

@@ -2,20 +2,26 @@
 
 //! The messages and services on the wire, compiled from `proto/`. Modules mirror packages.
 //!
-//! Everything is generated but two. A generated [`TensorProto`] would hold an object for each
-//! string and a copy of each number, a generated [`Input`] one for each feature of its examples.
+//! Everything is generated but three. A generated [`TensorProto`] would hold an object for each
+//! string and a copy of each number, a generated [`Input`] one for each feature of its examples, and
+//! what is [`Serialized`] one for each class.
 
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "services")]
 pub mod bounded_codec;
+mod example;
 mod input;
 #[cfg(feature = "reflect")]
 pub mod reflect;
+mod serialized;
 mod strings;
 mod tensor_proto;
+mod wire;
 
-pub use crate::input::{ExampleList, ExampleListWithContext, Input, InputKind};
+pub use crate::example::{is_plain_example, plain_example};
+pub use crate::input::Input;
+pub use crate::serialized::Serialized;
 pub use crate::slipway::outline;
 pub use crate::strings::Strings;
 pub use crate::tensor_proto::TensorProto;
@@ -36,8 +42,6 @@ pub mod tensorflow {
 
     /// Package `tensorflow.serving`. With the feature `services` also the server traits.
     pub mod serving {
-        pub use crate::{ExampleList, ExampleListWithContext, Input};
-
         include!(concat!(env!("OUT_DIR"), "/tensorflow.serving.rs"));
     }
 }

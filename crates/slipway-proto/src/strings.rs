@@ -24,6 +24,16 @@ impl Strings {
         Self { data: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
     }
 
+    /// The strings that lie in `data`, each ending at one of `ends`.
+    ///
+    /// # Panics
+    ///
+    /// If `ends` go down, or the last is not the end of `data`.
+    pub fn from_parts(data: Vec<u8>, ends: Vec<usize>) -> Self {
+        assert!(ends.is_sorted() && ends.last().copied().unwrap_or(0) == data.len());
+        Self { data, ends }
+    }
+
     pub fn push(&mut self, string: &[u8]) {
         self.data.extend_from_slice(string);
         self.ends.push(self.data.len());
@@ -119,6 +129,12 @@ mod tests {
         assert_eq!(strings.iter().collect::<Vec<_>>(), [&b"one"[..], b"", b"\0\xff"]);
         assert_eq!(strings.get(2), b"\0\xff");
         assert_eq!((strings.len(), strings.byte_len()), (3, 5));
+    }
+
+    #[test]
+    fn takes_over_what_lies_in_one_buffer_already() {
+        let strings = Strings::from_parts(b"abc".to_vec(), vec![1, 1, 3]);
+        assert_eq!(strings, Strings::from_iter(["a", "", "bc"]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use prost::encoding::{self, DecodeContext, WireType};
 use prost::{DecodeError, Message, Name};
 
 use crate::tensorflow::{DataType, TensorShapeProto};
+use crate::wire::malformed;
 use crate::Strings;
 
 /// TensorFlow's bound on the rank of a shape.
@@ -330,11 +331,6 @@ static LISTS: [List; 11] = [
     List::new(TensorProto::UINT64_VAL, "uint64_val", Element::Varint),
     List::new(TensorProto::FLOAT8_VAL, "float8_val", Element::Byte),
 ];
-
-#[allow(deprecated, reason = "prost gives messages written by hand no other way to refuse input")]
-fn malformed(fact: &'static str) -> DecodeError {
-    DecodeError::new(fact)
-}
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use slipway_client::{Answer, Client, Metadata, ModelRef, Predict, Task};
+use slipway_client::{Answer, Client, Credentials, Metadata, ModelRef, Predict, Task};
 use slipway_core::{State, VersionChoice, VersionStatus};
 use slipway_proto::reflect;
 
@@ -98,6 +98,7 @@ fn model_ref(name: String, version: Option<i64>, label: Option<String>) -> PyRes
 #[pyclass(frozen)]
 pub(crate) struct Connection {
     address: String,
+    credentials: Credentials,
     max_message_bytes: usize,
     current: Mutex<Owned>,
 }
@@ -121,13 +122,22 @@ impl Drop for Owned {
 #[pymethods]
 impl Connection {
     #[new]
-    #[pyo3(signature = (address, *, max_message_bytes))]
-    fn new(address: String, max_message_bytes: usize) -> PyResult<Self> {
-        let client = Client::new(&address, max_message_bytes)
+    #[pyo3(signature = (
+        address, *, max_message_bytes, ca_file=None, cert_file=None, key_file=None,
+    ))]
+    fn new(
+        address: String,
+        max_message_bytes: usize,
+        ca_file: Option<Vec<u8>>,
+        cert_file: Option<Vec<u8>>,
+        key_file: Option<Vec<u8>>,
+    ) -> PyResult<Self> {
+        let credentials = Credentials { ca_file, cert_file, key_file };
+        let client = Client::new(&address, &credentials, max_message_bytes)
             .map_err(|error| PyValueError::new_err(error.message.clone()))?;
         let client = Some(Arc::new(client));
         let current = Mutex::new(Owned { process: process::id(), closed: false, client });
-        Ok(Self { address, max_message_bytes, current })
+        Ok(Self { address, credentials, max_message_bytes, current })
     }
 
     fn ask<'py>(
@@ -183,7 +193,7 @@ impl Connection {
         match &current.client {
             Some(client) if current.process == process::id() => Ok(Arc::clone(client)),
             _ => {
-                let fresh = Client::new(&self.address, self.max_message_bytes)
+                let fresh = Client::new(&self.address, &self.credentials, self.max_message_bytes)
                     .map_err(|error| exception(py, &error))?;
                 let fresh = Arc::new(fresh);
                 *current = Owned {

@@ -9,8 +9,9 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use slipway_client::{SignatureInfo, TensorInfo};
-use slipway_core::{Code, Executor, Publication, State, VersionStatus};
+use slipway_core::{Code, Publication, State, VersionStatus};
 use slipway_proto::reflect::{self, TextError};
+use slipway_tensorflow::Pin;
 
 /// Reads a text form of the protobuf message named `message` into a dict; see `_native.pyi`.
 #[pyfunction]
@@ -93,13 +94,16 @@ pub(crate) fn publications(
 }
 
 /// Who executes a model's ops, by name.
-pub(crate) fn executor(name: Option<&str>) -> PyResult<Option<Executor>> {
+pub(crate) fn executor(name: Option<&str>) -> PyResult<Option<Pin>> {
     match name {
         None => Ok(None),
-        Some("caller") => Ok(Some(Executor::Caller)),
-        Some("pool") => Ok(Some(Executor::Pool)),
+        Some("caller") => Ok(Some(Pin::Caller)),
+        Some("pool") => Ok(Some(Pin::Pool)),
+        Some("single_threaded") => Ok(Some(Pin::SingleThreaded)),
         Some(other) => {
-            let reason = format!("executor is \"caller\", \"pool\" or None, not {other:?}");
+            let reason = format!(
+                "executor is \"caller\", \"pool\", \"single_threaded\" or None, not {other:?}"
+            );
             Err(PyValueError::new_err(reason))
         }
     }

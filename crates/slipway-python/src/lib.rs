@@ -27,5 +27,5 @@ mod _native {
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]
-    use crate::server::{incomplete_reason, runtime_version};
+    use crate::server::{check_tls, incomplete_reason, runtime_version};
 }

@@ -45,8 +45,10 @@ impl SavedModel {
         let options = LoadOptions {
             tags,
             threads: Threads { intra_op: threads, inter_op: threads },
+            gpu_memory_fraction: None,
             executor,
             max_tensor_bytes: MAX_DEFAULT_BYTES,
+            check_method_names: false,
             warm_up: None,
         };
         let id = ServableId { model: path.display().to_string(), version: 0 };

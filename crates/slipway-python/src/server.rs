@@ -13,6 +13,7 @@ use slipway_proto::reflect;
 use slipway_proto::tensorflow::serving::ReloadConfigRequest;
 use slipway_server::{Limits, ReloadHandler, ServerConfig};
 use slipway_tensorflow::{trim_memory, Library, LoadOptions, Loaded, Threads, WarmUp};
+use slipway_tls::{Pem, Protocol, ServerTls};
 
 use crate::convert::{executor, message, publications, text_error, PyVersionStatus};
 use crate::errors::{detached, error, os_error};
@@ -32,9 +33,12 @@ struct PyConfig {
     grpc_port: Option<u16>,
     grpc_socket_path: Option<PathBuf>,
     rest_port: Option<u16>,
+    grpc_tls: Option<PyTls>,
+    rest_tls: Option<PyTls>,
     metrics_path: Option<String>,
     limits: PyLimits,
     rest_timeout_s: Option<f64>,
+    rest_cors: bool,
     run_threads: Option<usize>,
     allow_remote_reload: bool,
     load_options: PyLoadOptions,
@@ -56,14 +60,37 @@ impl TryFrom<PyConfig> for (ServerConfig, LoadOptions) {
             grpc_port: config.grpc_port,
             grpc_socket: config.grpc_socket_path,
             rest_port: config.rest_port,
+            grpc_tls: config.grpc_tls.map(|tls| tls.of(Protocol::Http2)).transpose()?,
+            rest_tls: config.rest_tls.map(|tls| tls.of(Protocol::Http1)).transpose()?,
             metrics_path: config.metrics_path,
             cpus,
             run_threads: config.run_threads,
             limits,
             rest_timeout: rest_timeout.transpose()?,
+            rest_cors: config.rest_cors,
             allow_remote_reload: config.allow_remote_reload,
         };
         Ok((server, config.load_options.into_options(cpus, &limits)?))
+    }
+}
+
+/// A `slipway.dataplane.base.Tls`, read by its attributes.
+#[derive(FromPyObject)]
+pub(crate) struct PyTls {
+    server_key: String,
+    server_cert: String,
+    custom_ca: String,
+    client_verify: bool,
+}
+
+impl PyTls {
+    /// The TLS of a port that speaks `protocol`.
+    fn of(&self, protocol: Protocol) -> PyResult<ServerTls> {
+        let key = Pem { name: "server_key", text: self.server_key.as_bytes() };
+        let chain = Pem { name: "server_cert", text: self.server_cert.as_bytes() };
+        let ca = Pem { name: "custom_ca", text: self.custom_ca.as_bytes() };
+        ServerTls::new(protocol, key, chain, self.client_verify.then_some(ca))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 }
 
@@ -89,6 +116,8 @@ struct PyLoadOptions {
     executor: Option<String>,
     intra_op_threads: Option<usize>,
     inter_op_threads: Option<usize>,
+    check_method_names: bool,
+    gpu_memory_fraction: Option<f64>,
     warm_up: bool,
     warm_up_iterations: usize,
     generated_warm_up: bool,
@@ -104,8 +133,10 @@ impl PyLoadOptions {
                 intra_op: self.intra_op_threads.unwrap_or(cpus),
                 inter_op: self.inter_op_threads.unwrap_or(cpus),
             },
+            gpu_memory_fraction: self.gpu_memory_fraction,
             executor: executor(self.executor.as_deref())?,
             max_tensor_bytes: limits.max_message_bytes,
+            check_method_names: self.check_method_names,
             warm_up: self.warm_up.then_some(warm_up),
         })
     }
@@ -198,6 +229,12 @@ impl Server {
 #[pyfunction]
 pub(crate) fn incomplete_reason(py: Python<'_>, path: PathBuf) -> Option<String> {
     py.detach(|| slipway_tensorflow::incomplete_reason(&path))
+}
+
+/// Whether keys and certificates will do; see `_native.pyi`.
+#[pyfunction]
+pub(crate) fn check_tls(tls: PyTls) -> PyResult<()> {
+    tls.of(Protocol::Http2).map(drop)
 }
 
 /// The version of TensorFlow's library; see `_native.pyi`.

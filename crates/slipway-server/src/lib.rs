@@ -10,6 +10,7 @@
 mod activity;
 mod authority;
 mod grpc;
+mod handshake;
 mod metrics;
 mod network;
 mod peer;

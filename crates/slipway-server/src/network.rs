@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use slipway_tls::{ServerStream, ServerTls};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -25,6 +26,7 @@ use tracing::{debug, warn};
 use crate::activity::Activity;
 use crate::authority::PathAsHost;
 use crate::grpc::GrpcService;
+use crate::handshake::{handshake, Complaints};
 use crate::peer::Peer;
 use crate::plane::Limits;
 use crate::rest::RestService;
@@ -50,6 +52,7 @@ pub(crate) enum Protocol {
 /// Where connections come in.
 pub(crate) enum Listener {
     Tcp(TcpListener),
+    Tls(TcpListener, ServerTls),
     Unix(UnixListener),
 }
 
@@ -65,6 +68,7 @@ struct Shared {
     limits: Limits,
     connections: TaskTracker,
     closing: CancellationToken,
+    complaints: Arc<Complaints>,
 }
 
 struct NetworkThread {
@@ -83,6 +87,7 @@ struct Connection {
 /// A stream that belongs to no runtime.
 enum Stream {
     Tcp(TcpStream),
+    Tls(TcpStream, ServerTls),
     Unix(UnixStream),
 }
 
@@ -92,6 +97,10 @@ impl Listener {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Stream::Tcp(stream.into_std()?), Peer::Tcp(peer.ip())))
+            }
+            Listener::Tls(listener, tls) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Stream::Tls(stream.into_std()?, tls.clone()), Peer::Tcp(peer.ip())))
             }
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -124,7 +133,7 @@ impl Network {
     /// Starts `threads` network threads.
     pub(crate) fn start(threads: usize, limits: Limits) -> io::Result<Self> {
         let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
-        let shared = Shared { limits, connections, closing };
+        let shared = Shared { limits, connections, closing, complaints: Arc::default() };
         let threads = (0..threads.max(1))
             .map(|index| NetworkThread::start(index, shared.clone()))
             .collect::<io::Result<_>>()?;
@@ -184,6 +193,12 @@ impl NetworkThread {
                         let Connection { stream, peer, protocol, open } = connection;
                         let served = match stream {
                             Stream::Tcp(stream) => serve(tcp(stream), peer, protocol, shared).await,
+                            Stream::Tls(stream, tls) => {
+                                match secured(stream, &tls, peer, &shared).await {
+                                    Some(stream) => serve(Ok(stream), peer, protocol, shared).await,
+                                    None => Ok(()),
+                                }
+                            }
                             Stream::Unix(stream) => {
                                 let stream = tokio::net::UnixStream::from_std(stream);
                                 serve(stream.map(PathAsHost::new), peer, protocol, shared).await
@@ -204,6 +219,18 @@ impl NetworkThread {
 fn tcp(stream: TcpStream) -> io::Result<tokio::net::TcpStream> {
     stream.set_nodelay(true)?;
     tokio::net::TcpStream::from_std(stream)
+}
+
+/// TLS over a connection; `None` when it has come to nothing, or the server closes.
+async fn secured(
+    stream: TcpStream,
+    tls: &ServerTls,
+    peer: Peer,
+    Shared { limits, closing, complaints, .. }: &Shared,
+) -> Option<ServerStream<tokio::net::TcpStream>> {
+    let stream = tcp(stream).ok()?;
+    let shaken = handshake(tls, stream, peer, limits.header_timeout, complaints);
+    closing.run_until_cancelled(shaken).await?
 }
 
 /// Serves one connection to its end.

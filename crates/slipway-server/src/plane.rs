@@ -56,6 +56,8 @@ pub(crate) struct Plane {
     pub(crate) limits: Limits,
     /// How long a REST request may wait and run; `None` for ever.
     pub(crate) rest_timeout: Option<Duration>,
+    /// Whether pages of other origins may read what REST answers.
+    pub(crate) rest_cors: bool,
     /// Where REST has the metrics; `None` for nowhere.
     pub(crate) metrics_path: Option<String>,
     /// Held by whoever has the metrics written.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use slipway_core::{Call, Code, Error, Place, Result, RunTimes, Tensor};
+use slipway_core::{Call, Code, Error, Evaluation, Outcome, Place, Result, RunTimes, Tensor};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
@@ -14,6 +14,8 @@ use crate::stopwatch::Stopwatch;
 
 /// Decoding or encoding more bytes than this would hold up the other requests of a network thread.
 const SMALL_WORK_BYTES: usize = 64 * 1024;
+/// Examples are looked at field by field, which takes so many times as long as a tensor's bytes do.
+const WORK_OF_EXAMPLES: usize = 4;
 
 /// The way to the run pool.
 #[derive(Debug)]
@@ -43,6 +45,36 @@ impl Runner {
         };
         watch.ran(RunTimes { queue, run: run.time });
         run.outputs
+    }
+
+    /// Reads `bytes` bytes of examples where it holds nobody up.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(crate) async fn examine<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        read: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.work(bytes.saturating_mul(WORK_OF_EXAMPLES), read).await
+    }
+
+    /// What `write` makes of the outcomes; `watch` is told how long the run took, and of how many
+    /// examples it was.
+    ///
+    /// # Errors
+    /// Those of the run, of its outputs and of `write`.
+    pub(crate) async fn evaluate<T: Send + 'static>(
+        &self,
+        evaluation: Evaluation,
+        write: impl FnOnce(&[Outcome<'_>]) -> Result<T> + Send + 'static,
+        watch: &mut Stopwatch,
+    ) -> Result<T> {
+        let Evaluation { call, reading } = evaluation;
+        let outputs = self.run(call, watch).await?;
+        watch.examined(reading.examples());
+        let work = outputs.iter().map(Tensor::byte_len).sum();
+        self.work(work, move || write(&reading.outcomes(&outputs)?)).await
     }
 
     /// Does work on `bytes` bytes where it holds nobody up.
@@ -94,7 +126,10 @@ pub(crate) async fn by<T>(
     answer: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let Some(deadline) = deadline else { return answer.await };
-    tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
-        Err(Error::new(Code::DeadlineExceeded, "Timed out waiting for notification"))
-    })
+    let late = || Err(Error::new(Code::DeadlineExceeded, "Timed out waiting for notification"));
+    // What is late already is not begun, however short it would be.
+    if deadline <= Instant::now() {
+        return late();
+    }
+    tokio::time::timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| late())
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use slipway_core::{Budget, Publication, Registry, Result};
 use slipway_proto::tensorflow::serving::ModelServerConfig;
+use slipway_tls::ServerTls;
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -36,6 +37,9 @@ pub struct ServerConfig {
     pub grpc_socket: Option<PathBuf>,
     /// `None` for no REST; 0 for any free port.
     pub rest_port: Option<u16>,
+    /// What gRPC's port speaks; its Unix socket has none.
+    pub grpc_tls: Option<ServerTls>,
+    pub rest_tls: Option<ServerTls>,
     /// Path of the metrics on REST's port; `None` for no metrics.
     pub metrics_path: Option<String>,
     /// CPUs that the process may use.
@@ -45,6 +49,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// `None` for no limit.
     pub rest_timeout: Option<Duration>,
+    /// Whether pages of other origins may read what REST answers.
+    pub rest_cors: bool,
     /// Whether callers of other machines may reload too.
     pub allow_remote_reload: bool,
 }
@@ -89,6 +95,7 @@ impl Server {
             budget: Budget::new(config.limits.max_bytes_in_flight),
             limits: config.limits,
             rest_timeout: config.rest_timeout,
+            rest_cors: config.rest_cors,
             metrics_path: config.metrics_path.clone(),
             scraping: Default::default(),
             allow_remote_reload: config.allow_remote_reload,
@@ -162,12 +169,14 @@ impl Server {
         };
         let service = GrpcService::new(Arc::clone(&self.plane), &self.health);
         let service = service.map_err(io::Error::other)?;
-        for listener in [grpc.map(Listener::Tcp), unix.map(Listener::Unix)].into_iter().flatten() {
+        let grpc = grpc.map(|listener| over(listener, self.config.grpc_tls.as_ref()));
+        for listener in [grpc, unix.map(Listener::Unix)].into_iter().flatten() {
             accept(listener, Protocol::Grpc(service.clone()));
         }
         if let Some(listener) = rest {
             let service = RestService::new(Arc::clone(&self.plane));
-            accept(Listener::Tcp(listener), Protocol::Rest(service));
+            let listener = over(listener, self.config.rest_tls.as_ref());
+            accept(listener, Protocol::Rest(service));
         }
         *state = State::Open { network, acceptors, socket };
         Ok(addresses)
@@ -200,6 +209,14 @@ impl Server {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A port that speaks TLS, or none.
+fn over(listener: TcpListener, tls: Option<&ServerTls>) -> Listener {
+    match tls {
+        Some(tls) => Listener::Tls(listener, tls.clone()),
+        None => Listener::Tcp(listener),
     }
 }
 

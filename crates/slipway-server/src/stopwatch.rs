@@ -61,6 +61,13 @@ impl Stopwatch {
         *self.run.get_or_insert_default() += times;
     }
 
+    /// A run was about so many examples, which TensorFlow Serving counts of MultiInference alone.
+    pub(crate) fn examined(&self, examples: usize) {
+        if self.api == Api::MultiInference {
+            self.model.examples.record(examples);
+        }
+    }
+
     /// The request is answered.
     pub(crate) fn stop<T>(self, answer: &Result<T>) {
         self.stop_with(answer.as_ref().map_or_else(|error| error.code, |_| Code::Ok));

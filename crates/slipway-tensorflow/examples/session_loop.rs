@@ -27,8 +27,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = LoadOptions {
         tags: vec!["serve".into()],
         threads: Threads { intra_op: threads, inter_op: threads },
+        gpu_memory_fraction: None,
         executor: None,
         max_tensor_bytes: 1 << 20,
+        check_method_names: false,
         warm_up: None,
     };
     let loaded = load(library, id, Path::new(model), &options).map_err(text)?;

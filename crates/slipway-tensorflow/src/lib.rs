@@ -17,9 +17,10 @@ mod status;
 mod sys;
 mod table;
 mod tensor;
+mod trial;
 mod warm_up;
 
 pub use complete::incomplete_reason;
 pub use library::{trim_memory, Library};
-pub use saved_model::{load, LoadOptions, Loaded, Threads};
+pub use saved_model::{load, LoadOptions, Loaded, Pin, Threads};
 pub use warm_up::WarmUp;

@@ -6,12 +6,12 @@ use std::ffi::{c_int, CString};
 use std::path::Path;
 use std::ptr;
 
-use prost::encoding::int32;
-use slipway_core::{Backend, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
+use prost::encoding::{bytes, double, int32, string};
+use slipway_core::{Backend, Code, DType, Error, Executor, Result, Signature, Tensor, TensorSpec};
 
 use crate::denormals::FlushedDenormals;
 use crate::library::Library;
-use crate::saved_model::Threads;
+use crate::saved_model::LoadOptions;
 use crate::status::Status;
 use crate::sys::{TF_Buffer, TF_Graph, TF_Output, TF_Session, TF_Tensor};
 use crate::tensor::RuntimeTensor;
@@ -21,8 +21,10 @@ pub(crate) struct Session {
     library: Library,
     raw: *mut TF_Session,
     graph: *mut TF_Graph,
-    endpoints: HashMap<String, Endpoints>,
+    /// Where the tensors of signatures are, by the names that these have for them.
+    tensors: HashMap<String, TF_Output>,
     in_caller: RunOptions,
+    order: Order,
     copies_outputs: bool,
 }
 
@@ -32,29 +34,33 @@ unsafe impl Send for Session {}
 // SAFETY: as above.
 unsafe impl Sync for Session {}
 
-/// Where one signature's inputs and outputs are in the graph.
-struct Endpoints {
-    inputs: Vec<TF_Output>,
-    outputs: Vec<TF_Output>,
+/// In which order a session executes the ops of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Each as soon as its inputs are there, so that branches may go side by side.
+    Ready,
+    /// One after the other, as sorted once: TensorFlow's single-threaded executor. It keeps no queue
+    /// and counts no inputs, and it refuses graphs with reference edges, loops and branches.
+    Sorted,
 }
 
 impl Session {
-    /// Loads the graph of `path` with the tag set `tags` and restores its state. Returns the session
-    /// and the graph's serialized `MetaGraphDef`.
+    /// Loads the graph of `path` with the tags of `options` and restores its state. Returns the
+    /// session and the graph's serialized `MetaGraphDef`.
     pub(crate) fn load(
         library: Library,
         path: &Path,
-        tags: &[String],
-        threads: Threads,
+        options: &LoadOptions,
+        order: Order,
     ) -> Result<(Self, Vec<u8>)> {
         let functions = library.functions;
         let path = path.to_str().ok_or_else(|| {
             Error::invalid_argument(format!("{} is not UTF-8, which paths must be", path.display()))
         })?;
         let path = c_string(path)?;
-        let tags = tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
+        let tags = options.tags.iter().map(|tag| c_string(tag)).collect::<Result<Vec<_>>>()?;
         let tags: Vec<_> = tags.iter().map(|tag| tag.as_ptr()).collect();
-        let config = session_config(threads);
+        let config = session_config(options, order);
         let mut status = Status::new(library);
         // SAFETY: all pointers live until they are freed below; a null session is an error with
         // its reason in the status, which is checked after everything has an owner.
@@ -96,8 +102,9 @@ impl Session {
                     library,
                     raw,
                     graph,
-                    endpoints: HashMap::new(),
+                    tensors: HashMap::new(),
                     in_caller,
+                    order,
                     copies_outputs: false,
                 },
                 bytes,
@@ -118,13 +125,44 @@ impl Session {
     /// # Errors
     /// INVALID_ARGUMENT when the graph does not have what the signature declares.
     pub(crate) fn prepare(&mut self, signature: &Signature) -> Result<()> {
-        let find = |specs: &[TensorSpec]| {
-            specs.iter().map(|spec| self.output(spec)).collect::<Result<Vec<_>>>()
-        };
-        let endpoints =
-            Endpoints { inputs: find(&signature.inputs)?, outputs: find(&signature.outputs)? };
-        self.endpoints.insert(signature.name.clone(), endpoints);
+        for spec in signature.inputs.iter().chain(&signature.outputs) {
+            let output = self.output(spec)?;
+            self.tensors.insert(spec.tensor_name.clone(), output);
+        }
         Ok(())
+    }
+
+    fn prepared(&self, spec: &TensorSpec) -> Result<TF_Output> {
+        self.tensors.get(&spec.tensor_name).copied().ok_or_else(|| {
+            Error::internal(format!("{} was not prepared: this is a bug", spec.tensor_name))
+        })
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Has the runtime prepare a run of `signature`, and executes nothing.
+    ///
+    /// # Errors
+    /// Why the signature cannot be run, whatever its inputs.
+    pub(crate) fn check(&self, signature: &Signature) -> Result<()> {
+        // Inputs of other dtypes than the graph has: the runtime looks at them last, when all that
+        // a run needs is made.
+        let inputs = signature.inputs.iter().map(|spec| match spec.dtype {
+            DType::Int32 => Tensor::from_slice(vec![], &[0f32]),
+            _ => Tensor::from_slice(vec![], &[0i32]),
+        });
+        let inputs: Vec<Tensor> = inputs.collect::<Result<_>>()?;
+        if inputs.is_empty() {
+            return Err(Error::unimplemented("a signature without inputs can only be run"));
+        }
+        let outputs: Vec<usize> = (0..signature.outputs.len()).collect();
+        match self.run(signature, inputs, &outputs, Executor::Caller) {
+            Err(error) if error.code == Code::InvalidArgument => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::internal("inputs of another dtype were accepted")),
+        }
     }
 
     fn output(&self, spec: &TensorSpec) -> Result<TF_Output> {
@@ -170,12 +208,11 @@ impl Backend for Session {
         outputs: &[usize],
         executor: Executor,
     ) -> Result<Vec<Tensor>> {
-        let endpoints = self.endpoints.get(&signature.name).ok_or_else(|| {
-            Error::internal(format!("signature {} was not prepared: this is a bug", signature.name))
-        })?;
-        if inputs.len() != endpoints.inputs.len() {
+        if inputs.len() != signature.inputs.len() {
             return Err(Error::internal("a run has inputs for another signature: this is a bug"));
         }
+        let feeds = signature.inputs.iter().map(|spec| self.prepared(spec));
+        let feeds = feeds.collect::<Result<Vec<_>>>()?;
         let inputs = inputs
             .into_iter()
             .map(|tensor| RuntimeTensor::from_tensor(self.library, tensor))
@@ -184,9 +221,10 @@ impl Backend for Session {
         let fetches = outputs
             .iter()
             .map(|&index| {
-                endpoints.outputs.get(index).copied().ok_or_else(|| {
+                let spec = signature.outputs.get(index).ok_or_else(|| {
                     Error::internal("a run asks for an output that is not there: this is a bug")
-                })
+                })?;
+                self.prepared(spec)
             })
             .collect::<Result<Vec<_>>>()?;
         let mut fetched: Vec<*mut TF_Tensor> = vec![ptr::null_mut(); fetches.len()];
@@ -201,7 +239,7 @@ impl Backend for Session {
             (self.library.functions.TF_SessionRun)(
                 self.raw,
                 options,
-                endpoints.inputs.as_ptr(),
+                feeds.as_ptr(),
                 fed.as_ptr(),
                 fed.len() as c_int,
                 fetches.as_ptr(),
@@ -279,21 +317,65 @@ impl Drop for RunOptions {
     }
 }
 
-/// Serialized `tensorflow.ConfigProto`: pools of these sizes, and ops that ask for a device which is
-/// not there run on one that is.
-fn session_config(threads: Threads) -> Vec<u8> {
+/// Serialized `tensorflow.ConfigProto`: pools of these sizes, a share of the memory of GPUs, and ops
+/// that ask for a device which is not there run on one that is.
+fn session_config(options: &LoadOptions, order: Order) -> Vec<u8> {
     const INTRA_OP_PARALLELISM_THREADS: u32 = 2;
     const INTER_OP_PARALLELISM_THREADS: u32 = 5;
+    const GPU_OPTIONS: u32 = 6;
+    const PER_PROCESS_GPU_MEMORY_FRACTION: u32 = 1;
     const ALLOW_SOFT_PLACEMENT: u32 = 7;
+    const EXPERIMENTAL: u32 = 16;
+    const EXECUTOR_TYPE: u32 = 3;
+    let threads = options.threads;
     let mut config = Vec::new();
     let number = |threads: usize| i32::try_from(threads).unwrap_or(i32::MAX);
     int32::encode(INTRA_OP_PARALLELISM_THREADS, &number(threads.intra_op), &mut config);
     int32::encode(INTER_OP_PARALLELISM_THREADS, &number(threads.inter_op), &mut config);
+    if let Some(fraction) = options.gpu_memory_fraction {
+        let mut gpu_options = Vec::new();
+        double::encode(PER_PROCESS_GPU_MEMORY_FRACTION, &fraction, &mut gpu_options);
+        bytes::encode(GPU_OPTIONS, &gpu_options, &mut config);
+    }
     prost::encoding::bool::encode(ALLOW_SOFT_PLACEMENT, &true, &mut config);
+    if order == Order::Sorted {
+        let mut experimental = Vec::new();
+        string::encode(EXECUTOR_TYPE, &"SINGLE_THREADED_EXECUTOR".to_owned(), &mut experimental);
+        bytes::encode(EXPERIMENTAL, &experimental, &mut config);
+    }
     config
 }
 
 fn c_string(text: &str) -> Result<CString> {
     CString::new(text)
         .map_err(|_| Error::invalid_argument(format!("{text:?} has a NUL byte in it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::saved_model::Threads;
+
+    fn config(gpu_memory_fraction: Option<f64>, order: Order) -> Vec<u8> {
+        let options = LoadOptions {
+            tags: Vec::new(),
+            threads: Threads { intra_op: 2, inter_op: 3 },
+            gpu_memory_fraction,
+            executor: None,
+            max_tensor_bytes: 0,
+            check_method_names: false,
+            warm_up: None,
+        };
+        session_config(&options, order)
+    }
+
+    /// What TensorFlow's own `config_pb2.ConfigProto` serializes to.
+    #[test]
+    fn a_session_s_configuration_is_the_runtime_s_message() {
+        assert_eq!(config(None, Order::Ready), b"\x10\x02(\x038\x01");
+        let with_fraction = b"\x10\x02(\x032\t\t\0\0\0\0\0\0\xd0?8\x01";
+        assert_eq!(config(Some(0.25), Order::Ready), with_fraction);
+        let sorted = b"\x10\x02(\x038\x01\x82\x01\x1a\x1a\x18SINGLE_THREADED_EXECUTOR";
+        assert_eq!(config(None, Order::Sorted), sorted);
+    }
 }

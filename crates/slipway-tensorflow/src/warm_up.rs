@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use prost::Message;
 use slipway_core::{
-    logged_calls, made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Replayed, Result,
-    Room, Servable,
+    made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Replayed, Result, Room, Servable,
 };
 use slipway_proto::tensorflow::serving::PredictionLog;
 
@@ -92,7 +91,7 @@ fn run_log(servable: &Arc<Servable>, log: &PredictionLog, max_tensor_bytes: usiz
     // What the operator has a version run is not what a request takes.
     let lease = Lease::unlimited();
     let room = Room { max_tensor_bytes, lease: &lease };
-    logged_calls(servable, log, room)?.into_iter().try_for_each(run)
+    slipway_core::replay(servable, log, room)
 }
 
 fn run(call: Call) -> Result<()> {
@@ -123,7 +122,7 @@ pub(crate) fn run_made_up(
     let lease = Budget::new(max_bytes).lease();
     let room = Room { max_tensor_bytes: max_bytes, lease: &lease };
     let call = |callable: &Arc<Callable>| {
-        let inputs = made_up_inputs(&callable.signature, room)?;
+        let inputs = made_up_inputs(&callable.signature, 1, room)?;
         Some(Call {
             servable: Arc::clone(servable),
             outputs: (0..callable.signature.outputs.len()).collect(),
@@ -181,7 +180,8 @@ mod tests {
             defaults: Default::default(),
         };
         let planner = RunPlanner::new(true, None);
-        Arc::new(Callable { signature, planner, meter: Arc::default() })
+        let meter = Arc::default();
+        Arc::new(Callable { signature, planner, checks_method_name: false, meter })
     }
 
     fn runs_made_up(callables: &[Arc<Callable>], limit: Duration) -> usize {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.cli.connection import connected
+from slipway.cli.connection import TlsFiles, connected, tls_options
 from slipway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _servers = click.option(
     default=[_SERVER],
     show_default=_SERVER,
     metavar="HOST:PORT",
-    help="gRPC address of a server; may be repeated.",
+    help="gRPC address of a server, grpcs://host:port with TLS; may be repeated.",
 )
 _timeout = click.option(
     "--timeout_s",
@@ -67,9 +67,10 @@ def models() -> None:
 @models.command("list")
 @_servers
 @_timeout
-def list_(servers: Sequence[str], timeout_s: float) -> int:
+@tls_options
+def list_(servers: Sequence[str], timeout_s: float, tls: TlsFiles) -> int:
     """Name the models of each server, with the versions that answer."""
-    reports = _ask(servers, (), timeout_s)
+    reports = _ask(servers, (), timeout_s, tls)
     for server, report in reports.items():
         for name, model in sorted(report.models.items()):
             versions = " ".join(map(str, model.available)) or "-"
@@ -85,6 +86,7 @@ def list_(servers: Sequence[str], timeout_s: float) -> int:
 @click.option("-v", "--verbose", is_flag=True, help="Also base paths and version policies.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and show each change.")
+@tls_options
 def status(
     names: Sequence[str],
     servers: Sequence[str],
@@ -92,19 +94,20 @@ def status(
     verbose: bool,
     as_json: bool,
     watch: bool,
+    tls: TlsFiles,
 ) -> int:
     """Show every version of each MODEL, or of all, and its state.
 
     Ends with status 1 when servers differ, or one does not answer.
     """
     if not watch:
-        reports = _ask(servers, names, timeout_s)
+        reports = _ask(servers, names, timeout_s, tls)
         _show(reports, verbose, as_json)
         return _conclude(reports)
     shown = None
     with contextlib.suppress(KeyboardInterrupt):
         while True:
-            reports = _ask(servers, names, timeout_s)
+            reports = _ask(servers, names, timeout_s, tls)
             if reports != shown:
                 _show(reports, verbose, as_json)
                 _conclude(reports)
@@ -118,7 +121,8 @@ def status(
 @_servers
 @_patience
 @_yes
-def reload(file: Path, servers: Sequence[str], timeout_s: float, yes: bool) -> None:
+@tls_options
+def reload(file: Path, servers: Sequence[str], timeout_s: float, yes: bool, tls: TlsFiles) -> None:
     """Have servers serve the models in FILE, and no others.
 
     FILE is a ModelServerConfig in protobuf's text format, as for slipway serve
@@ -129,7 +133,7 @@ def reload(file: Path, servers: Sequence[str], timeout_s: float, yes: bool) -> N
 
     wanted = {entry.name: entry for entry in models_of_file(file)}
     for server in servers:
-        with connected(server, timeout_s) as client:
+        with connected(server, timeout_s, tls) as client:
             _change(server, client, server_models(client), wanted, yes)
 
 
@@ -140,6 +144,7 @@ def reload(file: Path, servers: Sequence[str], timeout_s: float, yes: bool) -> N
 @_patience
 @_yes
 @_base
+@tls_options
 def label(
     model: str,
     labels: Sequence[str],
@@ -147,6 +152,7 @@ def label(
     timeout_s: float,
     yes: bool,
     base: Path | None,
+    tls: TlsFiles,
 ) -> None:
     """Have the labels NAME of MODEL mean these versions; NAME= takes a label away."""
     from slipway.cli.fleet import server_models
@@ -154,7 +160,7 @@ def label(
 
     moves = [_move(text) for text in labels]
     for server in servers:
-        with connected(server, timeout_s) as client:
+        with connected(server, timeout_s, tls) as client:
             before = server_models(client)
             if before is None:
                 if base is None:
@@ -182,13 +188,13 @@ def _move(text: str) -> tuple[str, int | None]:
 
 
 def _ask(
-    servers: Sequence[str], names: Sequence[str], timeout_s: float
+    servers: Sequence[str], names: Sequence[str], timeout_s: float, tls: TlsFiles
 ) -> dict[str, "ServerReport"]:
     from slipway.cli.fleet import ask_server
 
     reports = {}
     for server in servers:
-        with connected(server, timeout_s) as client:
+        with connected(server, timeout_s, tls) as client:
             reports[server] = ask_server(client, names)
     return reports
 

@@ -1,7 +1,7 @@
 """Flags of a command, from the fields of an options model."""
 
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 from click.core import ParameterSource
@@ -66,6 +66,14 @@ def options_command(
 
 
 def _flag(name: str, field: FieldInfo) -> click.Option:
+    if get_origin(field.annotation) is Literal:
+        return click.Option(
+            [f"--{name}"],
+            type=click.Choice(get_args(field.annotation)),
+            default=field.default,
+            show_default=True,
+            help=field.description,
+        )
     kind = next(kind for kind in _kinds(field.annotation) if kind is not type(None))
     if kind is bool:
         return click.Option(

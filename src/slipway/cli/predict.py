@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.cli.connection import connected
+from slipway.cli.connection import TlsFiles, connected, tls_options
 from slipway.errors import ConfigError
 from slipway.signatures import DEFAULT_SIGNATURE
 
@@ -27,8 +27,8 @@ _REST_SERVER = "127.0.0.1:8501"
 @click.option(
     "--server",
     metavar="HOST:PORT",
-    help=f"Address; http://host:port means REST.  [default: {_GRPC_SERVER}, or {_REST_SERVER} "
-    "with --rest]",
+    help="Address; http://host:port means REST, grpcs:// and https:// mean TLS.  [default: "
+    f"{_GRPC_SERVER}, or {_REST_SERVER} with --rest]",
 )
 @click.option("--rest/--grpc", default=False, help="How to ask.  [default: --grpc]")
 @click.option("--version", type=int, help="Version to ask. Default: the highest.")
@@ -42,6 +42,7 @@ _REST_SERVER = "127.0.0.1:8501"
     show_default=True,
     help="Seconds to wait for the answer.",
 )
+@tls_options
 def predict(
     model: str,
     input_: str,
@@ -52,6 +53,7 @@ def predict(
     signature: str | None,
     output: Sequence[str],
     timeout_s: float,
+    tls: TlsFiles,
 ) -> None:
     """Ask MODEL of a running server, and print its answer as JSON.
 
@@ -62,7 +64,7 @@ def predict(
         raise click.UsageError("--version and --label exclude each other")
     body = _read(input_)
     name = signature or body.get("signature_name") or DEFAULT_SIGNATURE
-    with connected(_address(server, rest), timeout_s) as client:
+    with connected(_address(server, rest), timeout_s, tls) as client:
 
         def single_input() -> str:
             return _single_input(client, model, version, label, name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from slipway.config.project import PROJECT_FILE
+from slipway.errors import ConfigError
 
 if TYPE_CHECKING:
     from slipway.stack.control import Stack
@@ -43,6 +44,32 @@ def stack_of(path: Path) -> "Stack":
     from slipway.stack.control import Stack
 
     return Stack(plan_of(path), say=say)
+
+
+def plan_that_runs(path: Path) -> "Plan":
+    """Return the plan of a slipway.toml, or where it cannot be read that of its stack that runs.
+
+    The mistake is said on stderr then. Raises ConfigError when there is no such stack.
+    """
+    from slipway.stack.last import last_plan
+    from slipway.stack.machine import find_nginx
+
+    try:
+        return plan_of(path)
+    except ConfigError as error:
+        program = find_nginx()
+        plan = last_plan(path, nginx=program.path if program else None)
+        if plan is None:
+            raise
+        say(f"slipway: {error}; what follows is about the stack as it was last started")
+        return plan
+
+
+def stack_that_runs(path: Path) -> "Stack":
+    """Return the stack of `plan_that_runs`."""
+    from slipway.stack.control import Stack
+
+    return Stack(plan_that_runs(path), say=say)
 
 
 def say(line: str) -> None:

@@ -42,15 +42,23 @@ def serve(options: ServeOptions) -> None:
     """
     configure_logging()
     config = load_serve_config(options, os.environ)
-    _warn_of_open_host(config.plane.host)
+    _warn_of_open_ports(config.plane)
     _warn_of_what_has_no_effect(options, config.plane)
     run(config)
 
 
-def _warn_of_open_host(host: str) -> None:
-    if not host.startswith("127.") and host != "::1":
+def _warn_of_open_ports(plane: PlaneConfig) -> None:
+    if plane.host.startswith("127.") or plane.host == "::1":
+        return
+    plain = {
+        "gRPC": plane.grpc_port and not plane.grpc_tls,
+        "REST": plane.rest_port and not plane.rest_tls,
+    }
+    if names := [name for name, is_plain in plain.items() if is_plain]:
         logger.warning(
-            "Listening on %s without TLS: whoever can reach this address can use the models", host
+            "Listening on %s without TLS (%s): whoever can reach this address can use the models",
+            plane.host,
+            ", ".join(names),
         )
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from slipway.cli.project import patience, process_names, project_file, say, stack_of
+from slipway.cli.project import (
+    patience,
+    process_names,
+    project_file,
+    say,
+    stack_of,
+    stack_that_runs,
+)
 
 
 @click.command()
@@ -26,7 +33,7 @@ def stop(names: Sequence[str], path: Path) -> None:
 
     Each finishes the requests that it has begun. It stays stopped until slipway start or up.
     """
-    stack = stack_of(path)
+    stack = stack_that_runs(path)
     with stack.locked():
         stack.stop(names)
 
@@ -68,7 +75,7 @@ def down(path: Path) -> None:
 
     Each process finishes the requests that it has begun; nginx ends first.
     """
-    stack = stack_of(path)
+    stack = stack_that_runs(path)
     with stack.locked():
         if not stack.down():
             say("the stack does not run")

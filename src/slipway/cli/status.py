@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.cli.project import project_file, stack_of
+from slipway.cli.project import project_file, stack_that_runs
 from slipway.servables import VersionStatus
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def status(path: Path, as_json: bool) -> int:
     stopped   nobody has started it, or somebody has stopped it
     orphaned  it runs, and will not be restarted: supervisord has ended; slipway up
     """
-    found = stack_of(path).status(rate=True)
+    found = stack_that_runs(path).status(rate=True)
     if as_json:
         click.echo(json.dumps(_as_dict(found), indent=2, ensure_ascii=False))
     else:
@@ -51,6 +51,7 @@ def _as_dict(found: "StackStatus") -> dict[str, Any]:
     return {
         "ready": found.is_ready,
         "requests_per_s": _rounded(found.requests_per_s),
+        "problems": list(found.problems),
         "processes": [
             {
                 "name": one.name,
@@ -90,6 +91,8 @@ def _print(found: "StackStatus") -> None:
     console.print(_processes(found))
     if found.models:
         console.print(_models(found))
+    for problem in found.problems:
+        console.print(problem, markup=False, soft_wrap=True)
     if found.requests_per_s is not None:
         console.print(f"{found.requests_per_s:.1f} requests/s in the last half second")
     console.print("ready" if found.is_ready else "not ready")

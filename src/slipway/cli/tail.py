@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from slipway.cli.project import plan_of, process_names, project_file
+from slipway.cli.project import plan_that_runs, process_names, project_file
 from slipway.errors import ConfigError
 
 _SUPERVISORD = "supervisord"
@@ -26,7 +26,7 @@ _SUPERVISORD = "supervisord"
 )
 def tail(names: Sequence[str], path: Path, follows: bool, count: int) -> None:
     """Show the logs of the processes NAME, or of all and of supervisord."""
-    plan = plan_of(path)
+    plan = plan_that_runs(path)
     known = [*(process.name for process in plan.processes), _SUPERVISORD]
     # Of others too that are there, such as those of replicas that the file had before.
     there = [file.stem for file in sorted(plan.logs.glob("*.log"))]

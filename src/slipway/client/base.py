@@ -1,12 +1,16 @@
 """What both clients are made of."""
 
 import time
+from os import PathLike
+from pathlib import Path
 
 from slipway.client.native import Connection
 from slipway.signatures import Signature
 
 TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 256 * 2**20
+
+File = str | PathLike[str]
 
 SignatureKey = tuple[str, int | None, str | None, str]
 """Model, version, label and name."""
@@ -21,10 +25,19 @@ class BaseClient:
         *,
         timeout_s: float = TIMEOUT_S,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        ca_file: File | None = None,
+        cert_file: File | None = None,
+        key_file: File | None = None,
     ) -> None:
         self._address = address
         self._timeout_s = timeout_s
-        self._connection = Connection(address, max_message_bytes=max_message_bytes)
+        self._connection = Connection(
+            address,
+            max_message_bytes=max_message_bytes,
+            ca_file=_content(ca_file),
+            cert_file=_content(cert_file),
+            key_file=_content(key_file),
+        )
         self._signatures: dict[SignatureKey, Signature] = {}
 
     def _end(self, timeout_s: float | None) -> float:
@@ -37,3 +50,7 @@ class BaseClient:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._address!r}, timeout_s={self._timeout_s:g})"
+
+
+def _content(file: File | None) -> bytes | None:
+    return None if file is None else Path(file).read_bytes()

@@ -17,14 +17,20 @@ from slipway.signatures import DEFAULT_SIGNATURE, Signature
 class Client(BaseClient):
     """Asks one server of the TensorFlow Serving contract.
 
-    `address` is `host:port` for gRPC, `http://host:port` for REST, or `unix:/path` for gRPC.
+    `address` is `host:port` for gRPC, `http://host:port` for REST, or `unix:/path` for gRPC; with
+    TLS it is `grpcs://host:port` or `https://host:port`. Over TLS the server's certificate must be
+    for that host, and from an authority in `ca_file`, or else one that this machine trusts. To a
+    server that asks for a certificate those in `cert_file` are shown, whose key is in `key_file`,
+    or in the same file. All are in PEM, and read once.
+
     Nothing is sent before the first call; a connection that has ended is made anew. Threads may
     share a client: their calls run side by side. A forked child may go on using it.
 
     Every call has a deadline, `timeout_s` seconds unless the call says otherwise; `math.inf` is
     none. Calls raise the `ServingError` of the code that the server gave, with its text:
     UnavailableError when nobody answers, DeadlineExceededError when the answer is late. Raises
-    ValueError for what is no address, and for calls after `close`.
+    ValueError for what is no address, for files that cannot be used with it, and for calls after
+    `close`; OSError for files that cannot be read.
     """
 
     def predict(

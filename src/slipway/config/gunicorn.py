@@ -13,10 +13,8 @@ from slipway.config.hints import did_you_mean
 from slipway.config.project import GatewaySection
 from slipway.errors import ConfigError
 
-WORKER: Final = "slipway.gateway.worker.GatewayWorker"
-KEEPALIVE_S: Final = 75
-"""Longer than nginx keeps idle connections, 60 s: who sends requests is to be the one who closes.
-The other way about, a request may be on its way when the connection is closed."""
+THREADS: Final = "slipway.gateway.worker.GatewayWorker"
+GREENLETS: Final = "slipway.gateway.greenlet_worker.GreenletWorker"
 _OWN: Final[Mapping[str, str]] = {
     "bind": "set host and port in [gateway]",
     "config": "leave it out: what it would hold belongs here",
@@ -40,6 +38,8 @@ class Refusal(Enum):
     UNKNOWN = auto()
     VALUE = auto()
     """Gunicorn does not take what it is set to."""
+    UNFIT = auto()
+    """Gunicorn takes it, and the gateway would not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,17 @@ def settings_of(section: GatewaySection) -> Sequence[Setting]:
     """
     given = section.gunicorn
     _check(given)
-    threaded = _is_threaded(given)
+    worker, reason = _worker(section)
     own = [
-        Setting(
-            "worker_class",
-            WORKER,
-            "Gunicorn's gthread, whose refusals have the form of the gateway's. Threads wait for "
-            "models\nwithout the GIL.",
-        ),
+        Setting("worker_class", worker, reason),
         Setting("workers", section.workers, "Decoding and handlers are Python: a process each."),
         Setting("threads", section.threads),
         Setting(
             "preload_app",
-            threaded,
+            worker == THREADS,
             "What handlers load is in memory once, and a handler that cannot be loaded is seen "
             "before\nworkers are forked."
-            if threaded
+            if worker == THREADS
             else "Workers of this class replace parts of Python, which must come before handlers.",
         ),
         Setting(
@@ -89,9 +84,9 @@ def settings_of(section: GatewaySection) -> Sequence[Setting]:
         ),
         Setting(
             "keepalive",
-            KEEPALIVE_S,
-            "Longer than nginx keeps idle connections (60 s): a connection that the gateway closed "
-            "first\nmight have a request on its way.",
+            section.idle_s,
+            "Longer than nginx keeps idle connections: one that the gateway closed first might "
+            "have a request\non its way.",
         ),
         Setting(
             "limit_request_line",
@@ -116,18 +111,21 @@ def settings_of(section: GatewaySection) -> Sequence[Setting]:
                 "stall them.",
             )
         )
+    if worker == GREENLETS:
+        own = [setting for setting in own if setting.name != "threads"]
     known = Config().settings
+    passed = {name: value for name, value in given.items() if name != "worker_class"}
     return [
-        *(setting for setting in own if setting.name in known and setting.name not in given),
-        *(Setting(name, _passed(name, value)) for name, value in given.items()),
+        *(setting for setting in own if setting.name in known and setting.name not in passed),
+        *(Setting(name, value) for name, value in passed.items()),
     ]
 
 
 def mistakes_in(given: Mapping[str, Any]) -> Iterator[tuple[str, Refusal, str]]:
     """Yield the settings that cannot be passed through to Gunicorn, why, and what more is known.
 
-    That is where a setting of ours is set instead, a question for the name that was meant, or what
-    Gunicorn says of the value.
+    That is where a setting of ours is set instead, a question for the name that was meant, what
+    Gunicorn says of the value, or why it would not do.
     """
     config = Config()
     for name, value in given.items():
@@ -141,6 +139,12 @@ def mistakes_in(given: Mapping[str, Any]) -> Iterator[tuple[str, Refusal, str]]:
             # Its validators raise what they like.
             except Exception as error:
                 yield name, Refusal.VALUE, str(error)
+    worker = str(given.get("worker_class"))
+    if worker == "asgi":
+        yield "worker_class", Refusal.UNFIT, "these workers run ASGI apps, and the gateway is WSGI"
+    if worker.startswith("gevent") and given.get("preload_app"):
+        reason = "gevent must replace parts of Python before handlers are imported"
+        yield "preload_app", Refusal.UNFIT, reason
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -154,11 +158,22 @@ def _check(given: Mapping[str, Any]) -> None:
                 raise ConfigError(f"{key}: Gunicorn has no such setting; {hint}")
             case Refusal.VALUE:
                 raise ConfigError(f"{key}: Gunicorn does not take {given[name]!r}: {known}")
+            case Refusal.UNFIT:
+                raise ConfigError(f"{key} cannot be {given[name]!r}: {known}")
 
 
-def _is_threaded(given: Mapping[str, Any]) -> bool:
-    return given.get("worker_class", "gthread") in ("gthread", WORKER)
-
-
-def _passed(name: str, value: Any) -> Any:
-    return WORKER if name == "worker_class" and value == "gthread" else value
+def _worker(section: GatewaySection) -> tuple[Any, str]:
+    """Return the class of the workers, and why it is that one."""
+    given = section.gunicorn.get("worker_class", "gthread")
+    # Gunicorn takes threads for sync too, where there are several.
+    if given in ("gthread", THREADS) or (given == "sync" and section.threads > 1):
+        return THREADS, (
+            "Gunicorn's gthread, whose refusals have the form of the gateway's. Threads wait for "
+            "models\nwithout the GIL."
+        )
+    if given in ("gevent", GREENLETS):
+        return GREENLETS, (
+            "Gunicorn's gevent, whose refusals have the form of the gateway's. Greenlets wait for "
+            "models, as\nmany as there are requests."
+        )
+    return given, ""

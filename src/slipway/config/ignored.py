@@ -19,16 +19,13 @@ IGNORED: Final[Mapping[str, str]] = {
     "enable_per_model_batching_parameters": _BATCHING,
     "enable_profiler": "there is no profiler service",
     "enable_serialization_as_tensor_content": "outputs travel as typed lists",
-    "enable_signature_method_name_check": "the method names of signatures are not checked",
     "flush_filesystem_caches": "the system decides which files it keeps in memory",
     "mixed_precision": "a graph runs in the precision it was saved with",
     "num_tflite_interpreters_per_pool": _TFLITE,
     "num_tflite_pools": _TFLITE,
-    "per_process_gpu_memory_fraction": "TensorFlow decides how much GPU memory it takes",
     "platform_config_file": "tensorflow, the one platform, is set up by flags",
     "prefer_tflite_model": _TFLITE,
     "remove_unused_fields_from_bundle_metagraph": "nothing but signatures is kept of a graph",
-    "rest_api_enable_cors_support": "CORS headers are to come",
     "skip_initialize_tpu": "there is no TPU support",
     "tensorflow_session_config_file": "session options from a file are to come",
     "thread_pool_factory_config_file": "TensorFlow's own thread pools are used",
@@ -38,8 +35,7 @@ IGNORED: Final[Mapping[str, str]] = {
 """Why each has no effect."""
 
 REFUSED: Final[Mapping[str, str]] = {
-    "ssl_config_file": "there is no TLS yet; have a proxy in front of the server speak it",
-    "use_alts_credentials": "there is no ALTS; have a proxy in front of the server speak TLS",
+    "use_alts_credentials": "there is no ALTS; --ssl_config_file has the server speak TLS",
 }
 """Why each is an error: who asks for security must not be served without."""
 

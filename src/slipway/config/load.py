@@ -18,7 +18,8 @@ from slipway.config.models import (
 from slipway.config.monitoring_file import read_monitoring_file
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig, ServeConfig
-from slipway.dataplane.base import Limits, LoadOptions, PlaneConfig
+from slipway.config.ssl_file import read_ssl_file
+from slipway.dataplane.base import Limits, LoadOptions, PlaneConfig, Tls
 from slipway.errors import ConfigError, ServingError
 from slipway.lifecycle.manager import LOAD_THREADS
 from slipway.lifecycle.retry import Backoff
@@ -67,10 +68,13 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
         grpc_port=options.port or None,
         grpc_socket_path=Path(options.grpc_socket_path) if options.grpc_socket_path else None,
         rest_port=rest_port or None,
+        grpc_tls=_tls("ssl_config_file", options.ssl_config_file),
+        rest_tls=_tls("rest_api_ssl_config_file", options.rest_api_ssl_config_file),
         metrics_path=_metrics_path(options) if rest_port else None,
         allow_remote_reload=options.allow_remote_reload,
         limits=_limits(options),
         rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
+        rest_cors=options.rest_api_enable_cors_support,
         run_threads=_run_threads(options, rest_port),
         load_options=_load_options(options),
     )
@@ -119,6 +123,13 @@ def _metrics_path(options: ServeOptions) -> str | None:
         return read_monitoring_file(Path(file)) if file else None
     except ConfigError as error:
         raise ConfigError(f"--monitoring_config_file: {error}") from error
+
+
+def _tls(flag: str, file: str | None) -> Tls | None:
+    try:
+        return read_ssl_file(Path(file)) if file else None
+    except ConfigError as error:
+        raise ConfigError(f"--{flag}: {error}") from error
 
 
 def _limits(options: ServeOptions) -> Limits:
@@ -173,8 +184,11 @@ def _load_options(options: ServeOptions) -> LoadOptions:
         intra = inter = both
     return LoadOptions(
         tags=tuple(tag for tag in options.saved_model_tags.split(",") if tag),
+        executor=None if options.executor == "auto" else options.executor,
         intra_op_threads=intra or None,
         inter_op_threads=inter or None,
+        check_method_names=options.enable_signature_method_name_check,
+        gpu_memory_fraction=options.per_process_gpu_memory_fraction or None,
         warm_up=options.enable_model_warmup,
         warm_up_iterations=max(1, options.num_request_iterations_for_warmup),
         generated_warm_up=options.enable_generated_warmup,

@@ -5,7 +5,7 @@ those of `tensorflow_model_server`, except where the help says otherwise.
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,16 @@ class ServeOptions(BaseModel):
         "127.0.0.1",
         description="IP address to listen on. Not a flag of the original, which listens on every "
         "address.",
+    )
+    ssl_config_file: str | None = Field(
+        None,
+        description="File with an SSLConfig in protobuf's text format: the key and certificates "
+        "that gRPC's port speaks TLS with, and the authorities whose certificates callers have to "
+        "show. Default: no TLS.",
+    )
+    rest_api_ssl_config_file: str | None = Field(
+        None,
+        description="The same for REST. Not a flag of the original, which has no TLS there.",
     )
     allow_remote_reload: bool = Field(
         False,
@@ -102,6 +112,10 @@ class ServeOptions(BaseModel):
     rest_api_timeout_in_ms: int = Field(
         30_000,
         description="Milliseconds that a REST request may wait and run; 0 or less for no limit.",
+    )
+    rest_api_enable_cors_support: bool = Field(
+        False,
+        description="Let pages of other origins read what REST answers (CORS).",
     )
     rest_api_num_threads: int | None = Field(
         None,
@@ -206,6 +220,11 @@ class ServeOptions(BaseModel):
         ",".join(LOAD.tags),
         description="Tags that name the graph to load in each SavedModel, with commas between.",
     )
+    enable_signature_method_name_check: bool = Field(
+        LOAD.check_method_names,
+        description="Answer Classify and Regress only on signatures that name them as their "
+        "method, and Predict only on those that name one of the three.",
+    )
     tensorflow_session_parallelism: Threads = Field(
         0,
         description="Threads of TensorFlow, both within an op and for ops side by side; 0 for as "
@@ -218,6 +237,20 @@ class ServeOptions(BaseModel):
     tensorflow_inter_op_parallelism: Threads = Field(
         0,
         description="Threads that ops may run on side by side; 0 for as many as there are CPUs.",
+    )
+    executor: Literal["auto", "caller", "pool", "single_threaded"] = Field(
+        "auto",
+        description="Who runs a model's ops: caller, the thread of the request; pool, TensorFlow's "
+        "threads, with ops side by side; single_threaded, the thread of the request by the "
+        "single-threaded executor of TensorFlow, where a model can be run by it; auto takes what "
+        "measurement favours. Not a flag of the original, which has the pool.",
+    )
+    per_process_gpu_memory_fraction: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of each GPU's memory that the server may take; 0 for as much as "
+        "TensorFlow takes by itself, which is nearly all.",
     )
     enable_model_warmup: bool = Field(
         LOAD.warm_up,

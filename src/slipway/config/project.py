@@ -11,11 +11,16 @@ HANDLERS_FOLDER = "handlers"
 gateway may write there, and not beside the configuration that root reads."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Patience = Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)]
+"""Seconds that nginx waits for somebody: 0 means something else to it."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 OpenPort = Annotated[int, Field(ge=1, le=65535)]
 
 _MARGIN_S: Final = 5
 """For what is not counted of a request: waiting for a thread, and the way there and back."""
+_IDLE_S: Final = 75
+"""Longer than nginx keeps idle connections, 60 s: who sends requests is to be the one who closes.
+The other way about, a request may be on its way when the connection is closed."""
 _REPLICA_STEP: Final = 10
 """Between the ports of two model servers, so that gRPC and REST of each stay together."""
 
@@ -68,6 +73,13 @@ class ServerSection(_Section):
     )
     gpus: list[int] | None = Field(
         None, description="GPUs that TensorFlow may see; none for an empty list. Default: all."
+    )
+    gpu_memory_fraction: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of each GPU's memory that a process may take. Default: as much as "
+        "TensorFlow takes by itself, which is nearly all.",
     )
     flags: dict[str, str | int | float | bool] = Field(
         {}, description="Other flags of slipway serve, by their names."
@@ -146,6 +158,12 @@ class GatewaySection(_Section):
         given = self.gunicorn.get("graceful_timeout")
         return given if isinstance(given, int) else ceil(self.longest_request_s) + _MARGIN_S
 
+    @property
+    def idle_s(self) -> int:
+        """Seconds that Gunicorn keeps idle connections; 0 where it keeps none."""
+        given = self.gunicorn.get("keepalive")
+        return given if isinstance(given, int) else _IDLE_S
+
 
 class ProxyTargetSection(_Section):
     """One entry of `[[proxy.gateways]]` or `[[proxy.servers]]`: a process on another machine."""
@@ -165,6 +183,40 @@ class ProxySection(_Section):
     )
     max_body_bytes: int | None = Field(
         None, ge=1, description="Largest body of a request. Default: the gateway's."
+    )
+    header_timeout_s: Patience = Field(
+        15.0, description="Seconds that a client may take for the head of a request."
+    )
+    body_timeout_s: Patience = Field(
+        30.0, description="Seconds that a client may pause while it sends a body."
+    )
+    send_timeout_s: Patience = Field(
+        30.0, description="Seconds that a client may pause while it takes an answer."
+    )
+    keepalive_timeout_s: Patience = Field(
+        75.0, description="Seconds that an idle connection of a client is kept."
+    )
+    connect_timeout_s: float = Field(
+        2.0,
+        ge=0.1,
+        le=75,
+        description="Seconds that connecting to a gateway or a model server may take.",
+    )
+    upstream_keepalive_timeout_s: Patience = Field(
+        60.0,
+        description="Seconds that an idle connection to one of them is kept; shorter than they "
+        "keep it themselves.",
+    )
+    rest_read_timeout_s: Patience | None = Field(
+        None,
+        description="Seconds that a model server may be silent over REST. Default: a little longer "
+        "than its rest_api_timeout_in_ms. What a gateway has follows from the timeout_s of its "
+        "routes.",
+    )
+    grpc_read_timeout_s: Patience = Field(
+        600.0,
+        description="Seconds that a model server may be silent over gRPC, where callers have "
+        "deadlines of their own.",
     )
     tls_certificate: str | None = Field(None, description="File with the certificate chain.")
     tls_key: str | None = Field(None, description="File with its private key.")

@@ -55,11 +55,19 @@ class LoadOptions:
     """Name one of the graphs in a SavedModel."""
     executor: str | None = None
     """Who runs a model's ops: "caller", the thread of the request; "pool", TensorFlow's own
-    threads; None measures both for each signature and size of input, and takes the faster."""
+    threads; "single_threaded", the thread of the request by TensorFlow's single-threaded executor,
+    where a model can be run by it. None measures the first two for each signature and size of
+    input, and tries the third while a version is warmed up by generated requests."""
     intra_op_threads: int | None = None
     """Threads that one op may use; None for as many as the process has CPUs."""
     inter_op_threads: int | None = None
     """Threads that ops may run on side by side; None for as many as the process has CPUs."""
+    check_method_names: bool = False
+    """Whether a signature answers only the calls that its method name is for: Classify, Regress, or
+    Predict, which any of the three is for."""
+    gpu_memory_fraction: float | None = None
+    """Share of each GPU's memory that the process may take, from 0 to 1; None for as much as
+    TensorFlow takes by itself."""
     warm_up: bool = True
     """Whether a version proves itself before it answers: by the requests that it brings with it,
     or by generated ones."""
@@ -67,6 +75,18 @@ class LoadOptions:
     """How often each request that a version brings is run."""
     generated_warm_up: bool = True
     """Whether signatures of a version that brings no requests are run on made-up inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a port needs to speak TLS, in PEM. The fields are those of SSLConfig."""
+
+    server_key: str = field(default="", repr=False)
+    server_cert: str = ""
+    """The certificate of that key, and those that lead from it to its authority."""
+    custom_ca: str = ""
+    """The authorities whose certificates callers have to show, where they are verified."""
+    client_verify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +101,16 @@ class PlaneConfig:
     """Where gRPC has a Unix socket too. One that is there already is taken over."""
     rest_port: int | None = None
     """None for no REST, 0 for any free port."""
+    grpc_tls: Tls | None = None
+    """Of gRPC's port; its Unix socket has none."""
+    rest_tls: Tls | None = None
     metrics_path: str | None = None
     """Where REST has the metrics; None for nowhere."""
     limits: Limits = field(default_factory=Limits)
     rest_timeout_s: float | None = 30.0
     """How long a REST request may wait and run; None for ever."""
+    rest_cors: bool = False
+    """Whether pages of other origins may read what REST answers."""
     run_threads: int | None = None
     """How many requests may run models at a time, beside those that need no thread of their own;
     None for 4 a CPU."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway import _native
-from slipway.dataplane.base import Addresses, PlaneConfig, ReloadHandler
+from slipway.dataplane.base import Addresses, PlaneConfig, ReloadHandler, Tls
 from slipway.errors import ServingError
 from slipway.runtime import find_runtime
 from slipway.servables import ServableId, VersionStatus
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 class NativePlane:
     """A `DataPlane` over TensorFlow's C API, with gRPC and REST.
 
-    Raises RuntimeNotFoundError when TensorFlow is not installed.
+    Raises RuntimeNotFoundError when TensorFlow is not installed, and what `check_tls` does.
     """
 
     def __init__(self, config: PlaneConfig, *, on_reload: ReloadHandler | None = None) -> None:
@@ -56,6 +56,11 @@ class NativePlane:
 def incomplete_reason(path: Path) -> str | None:
     """Say why the SavedModel in the folder `path` is not all there yet; None when it is."""
     return _native.incomplete_reason(path)
+
+
+def check_tls(tls: Tls) -> None:
+    """Raise ValueError, naming the field, for keys and certificates that no port can have."""
+    _native.check_tls(tls)
 
 
 def runtime_version() -> str:

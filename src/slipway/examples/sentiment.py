@@ -13,7 +13,7 @@ import numpy as np
 
 from slipway.arrays import Arrays
 from slipway.errors import BadInputError
-from slipway.examples.segmentation import shared_segmenter
+from slipway.examples import segmentation
 from slipway.gateway import Base64, Handler
 
 
@@ -50,12 +50,10 @@ class Sentence(_Review):
 
     route = "/lstm/predict"
     methods: Sequence[str] = ("POST",)
-    _segmenter = shared_segmenter()
 
     def prepare(self, run_folder: Path) -> None:
         """Load the dictionary of words."""
-        self._segmenter = shared_segmenter(run_folder / "jieba")
-        self._segmenter.prepare()
+        segmentation.prepare()
 
     def preprocess(
         self,
@@ -67,7 +65,7 @@ class Sentence(_Review):
         if line is not None and words is not None:
             raise BadInputError("line and words are two ways to say the same: give one of them")
         if line is not None:
-            return _one_row(self._segmenter.cut(line), None)
+            return _one_row(segmentation.cut(line), None)
         if words is None:
             raise BadInputError("line, a sentence, is missing: give it, or words that are cut")
         return _one_row(words, nwords)

@@ -52,17 +52,14 @@ def respond(answer: Any) -> BaseResponse:
 
 def json_text(answer: Any) -> str:
     """Return an answer as JSON."""
-    return json.dumps(
-        answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
-    )
+    return _ENCODER.encode(answer)
 
 
 def _plain(value: Any) -> Any:
     """Return the JSON-able form of what `json` does not know."""
     if isinstance(value, np.ndarray):
-        # float32 has fewer digits than the float64 that tolist makes of it.
         if value.dtype.kind == "f" and value.dtype.itemsize < 8:
-            return value.astype(np.float32).astype(str).astype(float).tolist()
+            return _shortest(value)
         return value.tolist()
     if isinstance(value, np.floating):
         return float(str(value))
@@ -74,3 +71,15 @@ def _plain(value: Any) -> Any:
         f"a handler cannot answer with {type(value).__name__}: JSON has no such type. Return what "
         "JSON has, an image, Content or a response"
     )
+
+
+def _shortest(value: np.ndarray) -> Any:
+    """Return narrow floats as numbers with the digits that they have; tolist makes up others."""
+    if value.ndim > 1:
+        return [_shortest(row) for row in value]
+    return float(str(value[()])) if value.ndim == 0 else list(map(float, map(str, value)))
+
+
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Request, Response, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -172,15 +172,16 @@ class _Gateway:
         response.headers["X-Request-ID"] = request_id()
         response.headers["X-Content-Type-Options"] = "nosniff"
         seconds = time.perf_counter() - g.get("slipway_begin", time.perf_counter())
-        rule = request.url_rule.rule if request.url_rule else ""
+        current = _request()
+        rule = current.url_rule.rule if current.url_rule else ""
         # Clients may name any: each would be counted by itself, for ever.
-        method = request.method if request.method in self._methods else "other"
+        method = current.method if current.method in self._methods else "other"
         self._metrics.count_request(rule, method, response.status_code, seconds)
         return response
 
     def _view(self, route: Route) -> Callable[..., BaseResponse]:
         def view(**_: str) -> BaseResponse:
-            values = read_inputs(route.parameters, request, self._decoder)
+            values = read_inputs(route.parameters, _request(), self._decoder)
             try:
                 return respond(route.answer(self._models, values, self.config.timeout_s))
             except KeyboardInterrupt:
@@ -246,6 +247,12 @@ class _Gateway:
             )
 
         return guarded
+
+
+def _request() -> Request:
+    """Return the current request, which flask's `request` looks up each time it is used."""
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return current
 
 
 def _health() -> Response:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
-_LINGER_S: Final = 1.0
+LINGER_S: Final = 1.0
 """A client that uses its connection sends its next request by then, and is told to close it."""
 _TURN_S: Final = 0.1
 
@@ -46,7 +46,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]
 
     def murder_keepalived(self) -> None:
         if not self.alive:
-            end = time.monotonic() + _LINGER_S
+            end = time.monotonic() + LINGER_S
             for name in ("keepalived_conns", "pending_conns"):
                 for connection in getattr(self, name, ()):
                     connection.timeout = min(connection.timeout, end)

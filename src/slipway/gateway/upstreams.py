@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -50,6 +51,16 @@ class ModelClient(Protocol):
     def close(self) -> None: ...
 
 
+def connect(address: str) -> ModelClient:
+    """Return a client whose calls hold up nothing but their caller, a thread or a greenlet."""
+    patches = sys.modules.get("gevent.monkey")
+    if patches and patches.is_module_patched("threading"):
+        from slipway.client.greenlets import GreenletClient
+
+        return GreenletClient(address)
+    return Client(address)
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Upstream(Load):
     """One server, as this process sees it."""
@@ -82,7 +93,7 @@ class Upstreams:
         self,
         addresses: Sequence[str],
         *,
-        connect: Callable[[str], ModelClient] = Client,
+        connect: Callable[[str], ModelClient] = connect,
         check_interval_s: float = 0.5,
     ) -> None:
         if not addresses:

@@ -55,7 +55,11 @@ def barrier(account: Account, path: Path, mode: int) -> Path | None:
 
 def owner_of(path: Path) -> str:
     """Return the name of the user that a file belongs to."""
-    uid = path.stat().st_uid
+    return user_name(path.stat().st_uid)
+
+
+def user_name(uid: int) -> str:
+    """Return what messages call a user: some have a number alone."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

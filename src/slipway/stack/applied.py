@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from slipway.errors import SlipwayError
 from slipway.stack.plan import Gateway, Nginx, Plan, Process, Server
 
 
@@ -29,10 +30,13 @@ def read_applied(plan: Plan) -> Mapping[str, str]:
 
 
 def write_applied(plan: Plan, applied: Mapping[str, str]) -> None:
-    """Write it down."""
+    """Write it down. Raises SlipwayError where that is not possible."""
     draft = _file(plan).with_name(f"applied.json.{os.getpid()}")
-    draft.write_text(json.dumps(applied, indent=2) + "\n")
-    draft.replace(_file(plan))
+    try:
+        draft.write_text(json.dumps(applied, indent=2) + "\n")
+        draft.replace(_file(plan))
+    except OSError as error:
+        raise SlipwayError(f"{_file(plan)} cannot be written: {error.strerror}") from error
 
 
 def _file(plan: Plan) -> Path:

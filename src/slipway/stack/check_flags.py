@@ -19,10 +19,13 @@ _OWN: Final = {
     "port": "set port in [server]",
     "rest_api_port": "set rest_api_port in [server]",
     "model_config_file": "set model_config_file in [server]",
+    "per_process_gpu_memory_fraction": "set gpu_memory_fraction in [server]",
     "model_name": "list the model as [[models]]",
     "model_base_path": "list the model as [[models]]",
 }
 """What the stack sets itself, and where it is set instead."""
+
+_TLS: Final = ("ssl_config_file", "rest_api_ssl_config_file")
 
 
 def check_flags(section: ServerSection) -> Iterator[Finding]:
@@ -34,6 +37,9 @@ def check_flags(section: ServerSection) -> Iterator[Finding]:
         key: Key = ("server", "flags", name)
         if name in _OWN:
             yield Finding(key, "the stack sets this flag itself", _OWN[name])
+        elif name in _TLS:
+            remedy = "have nginx speak it: tls_certificate and tls_key in [proxy]"
+            yield Finding(key, "the stack asks its own model servers without TLS", remedy)
         elif name in IGNORED:
             reason = IGNORED[name]
             yield Finding(key, f"without effect here: {reason}", "take it out", is_error=False)

@@ -1,11 +1,12 @@
 """Whether the models of a project can be served."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from slipway.config.hints import nearest
 from slipway.config.models import check_platforms, models_of_file
+from slipway.config.project import ServerSection
 from slipway.config.project_file import Key
 from slipway.config.project_models import model_of_section
 from slipway.config.schema import ModelConfig
@@ -36,7 +37,7 @@ def check_models(plan: Plan, account: Account) -> Iterator[Finding]:
     else:
         yield from _check_entries(plan, account)
         yield from _check_file(plan, account)
-    yield from _check_gpus(server.gpus)
+    yield from _check_gpus(server)
 
 
 def models_of(plan: Plan) -> list[ModelConfig] | None:
@@ -216,7 +217,15 @@ def _field(key: Key, name: str) -> Key:
     return key if key == _CONFIG_FILE else (*key, name)
 
 
-def _check_gpus(gpus: Sequence[int] | None) -> Iterator[Finding]:
+def _check_gpus(server: ServerSection) -> Iterator[Finding]:
+    gpus, fraction = server.gpus, server.gpu_memory_fraction
+    if fraction is not None and server.replicas * fraction > 1:
+        yield Finding(
+            ("server", "gpu_memory_fraction"),
+            f"{server.replicas} model servers would take {server.replicas * fraction:.0%} of each "
+            "GPU's memory together",
+            f"set it to {1 / server.replicas:.2g} or less",
+        )
     for gpu in gpus or ():
         if gpu < 0:
             yield Finding(

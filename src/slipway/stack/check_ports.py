@@ -1,13 +1,15 @@
 """Whether what a project starts can listen where it is to."""
 
 import errno
-from collections.abc import Collection, Iterator
+import shlex
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from slipway.config.project_file import Key
 from slipway.stack.finding import Finding
 from slipway.stack.machine import Machine
 from slipway.stack.plan import Plan
+from slipway.stack.ports import Holder
 
 _HIGHEST = 65535
 _EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 looked for, not listened on
@@ -72,15 +74,12 @@ def _check_port(
         holders = machine.holders_of(port)
         if any(holder.pid in own_pids for holder in holders):
             return
-        fact = f"port {port}, which {listener.name} is to listen on, is taken by "
-        if holders:
-            first = holders[0]
-            fact += f"process {first.pid} ({first.command})"
-            remedy = f"end it: kill {first.pid}; or set another port"
-        else:
-            fact += "another user's process"
-            remedy = f"see whose: sudo ss -ltnp 'sport = :{port}'; or set another port"
-        yield Finding(key, fact, remedy)
+        taken, remedy = _holder(port, holders, machine)
+        yield Finding(
+            key,
+            f"port {port}, which {listener.name} is to listen on, is taken by {taken}",
+            f"{remedy}; or set another port",
+        )
     elif error.errno == errno.EACCES:
         yield Finding(
             key,
@@ -93,6 +92,20 @@ def _check_port(
             f"{listener.name} cannot listen on {host}: {error.strerror}",
             "take an address of this machine: 127.0.0.1, or 0.0.0.0 for all",
         )
+
+
+def _holder(port: int, holders: Sequence[Holder], machine: Machine) -> tuple[str, str]:
+    """Return who has a port, and what would free it."""
+    if not holders:
+        users = " and ".join(machine.users_of(port)) or "another user"
+        return f"a process of {users}", f"see which: sudo ss -ltnp 'sport = :{port}'"
+    first = holders[0]
+    taken = f"process {first.pid} ({first.command})"
+    if stack := machine.stack_of(first.pid):
+        # It would be started again.
+        down = shlex.join(["slipway", "down", f"--config={stack}"])
+        return f"{taken} of the stack of {stack}", f"end that: {down}"
+    return taken, f"end it: kill {first.pid}"
 
 
 def _listeners(plan: Plan) -> list[_Listener]:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from slipway.config.project import Project
 from slipway.config.project_file import Key
 from slipway.stack.access import Account, barrier
 from slipway.stack.finding import Finding
 from slipway.stack.machine import Machine
 from slipway.stack.plan import Plan
+from slipway.stack.timing import rest_limit_s, server_idle_s
 
 _CERTIFICATE: Final[Key] = ("proxy", "tls_certificate")
 _KEY: Final[Key] = ("proxy", "tls_key")
@@ -46,8 +48,47 @@ def check_proxy(plan: Plan, machine: Machine) -> Iterator[Finding]:
                     f"{target.address!r} is no address",
                     "write it as host:port",
                 )
+    if plan.nginx:
+        yield from _check_idle_connections(plan)
+        yield from _check_rest_read(plan.project)
     # nginx reads them as whoever starts it, before its workers become another user.
     yield from _check_tls(plan, machine.account)
+
+
+def _check_idle_connections(plan: Plan) -> Iterator[Finding]:
+    """Yield who would close connections that nginx holds for open."""
+    project = plan.project
+    kept_s = project.proxy.upstream_keepalive_timeout_s
+    is_set = "upstream_keepalive_timeout_s" in project.proxy.model_fields_set
+    keepers: list[tuple[str, float, Key, str]] = []
+    if plan.gateways and project.gateway.idle_s:
+        key: Key = ("gateway", "gunicorn", "keepalive")
+        keepers.append(("Gunicorn", project.gateway.idle_s, key, "keepalive in [gateway.gunicorn]"))
+    if plan.servers:
+        key = ("server", "flags", "idle_timeout_s")
+        keepers.append(
+            ("slipway serve", server_idle_s(project), key, "idle_timeout_s in [server.flags]")
+        )
+    for name, idle_s, key, remedy in keepers:
+        if kept_s >= idle_s:
+            yield Finding(
+                ("proxy", "upstream_keepalive_timeout_s") if is_set else key,
+                f"{name} closes idle connections after {idle_s:g} s, and nginx would send requests "
+                f"on them for {kept_s:g} s",
+                f"set upstream_keepalive_timeout_s in [proxy] below {idle_s:g}, or raise {remedy}",
+            )
+
+
+def _check_rest_read(project: Project) -> Iterator[Finding]:
+    given_s, limit_s = project.proxy.rest_read_timeout_s, rest_limit_s(project)
+    if given_s and given_s <= limit_s:
+        yield Finding(
+            ("proxy", "rest_read_timeout_s"),
+            f"nginx gives up after {given_s:g} s, before the model server does, which takes "
+            f"{limit_s:g} s and would say why",
+            f"set rest_api_timeout_in_ms in [server.flags] below {given_s * 1000:g}",
+            is_error=False,
+        )
 
 
 def _check_tls(plan: Plan, account: Account) -> Iterator[Finding]:

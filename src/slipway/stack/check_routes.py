@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from slipway.client.client import Client
 from slipway.config.hints import did_you_mean
-from slipway.config.project import RouteSection
+from slipway.config.project import GatewaySection, RouteSection
 from slipway.config.project_file import Key
 from slipway.errors import SlipwayError
 from slipway.stack.access import Account, barrier
@@ -20,11 +20,15 @@ from slipway.stack.plan import Plan
 
 # What they import, by the package that has it and the extra that brings it.
 _EXAMPLES: Final = {
-    "slipway.examples.sentiment": ("jieba", "examples"),
+    "slipway.examples.sentiment": ("rjieba", "examples"),
     "slipway.examples.saliency": ("pillow", "gateway"),
 }
-# What the class of a worker imports.
-_WORKERS: Final = {"gevent": "gevent", "eventlet": "eventlet", "tornado": "tornado"}
+# What the class of a worker imports, and what installs that.
+_WORKERS: Final = {
+    "gevent": ("gevent", "'slipway[gevent]'"),
+    "tornado": ("tornado", "tornado"),
+}
+_ONE_AT_A_TIME: Final = {"sync", "tornado"}
 
 
 def check_routes(plan: Plan, account: Account, installed: Mapping[str, str]) -> Iterator[Finding]:
@@ -64,12 +68,13 @@ def check_routes(plan: Plan, account: Account, installed: Mapping[str, str]) -> 
             )
 
 
-def check_gunicorn(settings: Mapping[str, Any], installed: Mapping[str, str]) -> Iterator[Finding]:
+def check_gunicorn(section: GatewaySection, installed: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what Gunicorn would refuse of the settings that are passed through to it."""
     if "gunicorn" not in installed:
         return
     from slipway.config.gunicorn import Refusal, mistakes_in
 
+    settings = section.gunicorn
     for name, refusal, known in mistakes_in(settings):
         key: Key = ("gateway", "gunicorn", name)
         match refusal:
@@ -81,10 +86,13 @@ def check_gunicorn(settings: Mapping[str, Any], installed: Mapping[str, str]) ->
             case Refusal.VALUE:
                 fact = f"Gunicorn refuses {settings[name]!r}: {known}"
                 yield Finding(key, fact, "see gunicorn --help for its values")
-    yield from _check_worker_class(settings.get("worker_class"), installed)
+            case Refusal.UNFIT:
+                yield Finding(key, known, "take it out")
+    yield from _check_worker_class(section, installed)
 
 
-def _check_worker_class(name: object, installed: Mapping[str, str]) -> Iterator[Finding]:
+def _check_worker_class(section: GatewaySection, installed: Mapping[str, str]) -> Iterator[Finding]:
+    name = section.gunicorn.get("worker_class")
     if not isinstance(name, str):
         return
     from gunicorn.workers import SUPPORTED_WORKERS
@@ -96,9 +104,18 @@ def _check_worker_class(name: object, installed: Mapping[str, str]) -> Iterator[
             f"Gunicorn has no workers of the class {name}",
             did_you_mean(name, SUPPORTED_WORKERS) or "gthread and gevent are tried ones",
         )
-    elif (package := _WORKERS.get(name)) and package not in installed:
+        return
+    package, source = _WORKERS.get(name.partition("_")[0], ("", ""))
+    if package and package not in installed:
         yield Finding(
-            key, f"{name} needs {package}, which is not installed", f"pip install {package}"
+            key, f"{name} needs {package}, which is not installed", f"pip install {source}"
+        )
+    if name in _ONE_AT_A_TIME and (name != "sync" or section.threads == 1):
+        yield Finding(
+            key,
+            f"a process with workers of the class {name} answers one request at a time",
+            "take gthread or gevent",
+            is_error=False,
         )
 
 

@@ -18,10 +18,9 @@ from slipway.stack.check_routes import check_gunicorn, check_routes
 from slipway.stack.finding import Finding
 from slipway.stack.machine import Machine
 from slipway.stack.plan import Plan
+from slipway.stack.supervisord import LONGEST_SOCKET_PATH
 
 _GATEWAY_PACKAGES: Final = ("flask", "gunicorn", "pillow", "prometheus-client")
-_LONGEST_SOCKET_PATH: Final = 103
-"""What macOS takes; Linux takes 107."""
 _LEAST_FREE_BYTES: Final = 50 * 2**20
 
 
@@ -38,7 +37,7 @@ def check(plan: Plan, machine: Machine, own_pids: Collection[int] = ()) -> list[
         *check_models(plan, account),
         *check_flags(plan.project.server),
         *check_routes(plan, account, machine.installed),
-        *check_gunicorn(plan.project.gateway.gunicorn, machine.installed),
+        *check_gunicorn(plan.project.gateway, machine.installed),
         *check_proxy(plan, machine),
         *_check_programs(plan, machine),
         *_check_folders(plan, machine),
@@ -85,6 +84,14 @@ def _check_user(plan: Plan, machine: Machine) -> Iterator[Finding]:
             f"{user} cannot run {sys.executable}, as {closed} is closed to it",
             f"install Slipway elsewhere, such as /opt, or allow it: chmod o+rx {closed}",
         )
+    elif closed := barrier(account, plan.file, os.R_OK):
+        reason = f", as {closed} is closed to it" if closed.is_dir() else ""
+        yield Finding(
+            key,
+            f"{user} cannot read {plan.file}{reason}",
+            "move the project to where it can, such as /srv, or allow it: "
+            f"chmod o+r{'x' if reason else ''} {closed}",
+        )
     elif account.uid == 0:
         yield Finding(
             key,
@@ -96,8 +103,12 @@ def _check_user(plan: Plan, machine: Machine) -> Iterator[Finding]:
 
 def _closed_python(account: Account) -> Path | None:
     """Return what keeps an account from running the Python of this process, with this package."""
-    return barrier(account, Path(sys.executable), os.X_OK) or barrier(
-        account, Path(__file__), os.R_OK
+    python = Path(sys.executable)
+    return (
+        barrier(account, python, os.X_OK)
+        # It may be a link to one outside of its virtual environment.
+        or barrier(account, python.parent, os.X_OK)
+        or barrier(account, Path(__file__), os.R_OK)
     )
 
 
@@ -131,14 +142,12 @@ def _check_programs(plan: Plan, machine: Machine) -> Iterator[Finding]:
 
 def _check_folders(plan: Plan, machine: Machine) -> Iterator[Finding]:
     socket = str(plan.supervisor_socket)
-    if len(os.fsencode(socket)) > _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
         yield Finding(
             ("stack", "run_folder"),
-            f"{socket} is longer than the {_LONGEST_SOCKET_PATH} bytes a socket's path may have",
+            f"{socket} is longer than the {LONGEST_SOCKET_PATH} bytes a socket's path may have",
             "set run_folder to a shorter path",
         )
-    for name, folder in (("run_folder", plan.run), ("log_folder", plan.logs)):
-        yield from _check_folder(name, folder, machine.account)
     account = _account(plan, machine)
     if os.path.isdir(plan.run) and plan.run.stat().st_uid not in {account.uid, machine.account.uid}:
         # It holds the configuration that is run: its owner decides what that is.
@@ -147,6 +156,9 @@ def _check_folders(plan: Plan, machine: Machine) -> Iterator[Finding]:
             f"{plan.run} belongs to {owner_of(plan.run)}, and not to {account.name}",
             f"take another folder, or: sudo chown -R {account.name} {plan.run}",
         )
+        return
+    for name, folder in (("run_folder", plan.run), ("log_folder", plan.logs)):
+        yield from _check_folder(name, folder, machine.account)
 
 
 def _check_folder(name: str, folder: Path, starter: Account) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from typing import Final
 from slipway.errors import ConfigError, SlipwayError
 from slipway.stack import probes
 from slipway.stack.applied import digests, read_applied, write_applied
+from slipway.stack.disk import disk_problems
 from slipway.stack.group import ProcessGroup, end_groups
 from slipway.stack.history import History, read_history, read_log
 from slipway.stack.lock import locked
@@ -31,7 +32,7 @@ from slipway.stack.status import (
     decide,
     kind_of,
 )
-from slipway.stack.supervisord import Changes, Program, ProgramState, Supervisord
+from slipway.stack.supervisord import Changes, EndingError, Program, ProgramState, Supervisord
 from slipway.stack.timing import gateway_stop_s, nginx_stop_s, server_stop_s
 
 _POLL_S: Final = 0.1
@@ -227,7 +228,8 @@ class Stack:
             # They count from zero again when the stack was started anew in between.
             if after is not None and after >= before:
                 requests_per_s = (after - before) / seconds
-        return StackStatus(found.processes, found.models, requests_per_s)
+        problems = list(disk_problems(self._plan)) if self.is_running else []
+        return StackStatus(found.processes, found.models, requests_per_s, problems)
 
     def wait_until_ready(self, timeout_s: float) -> StackStatus:
         """Return how everything is once it is ready, or once it is clear that it will not be."""
@@ -246,6 +248,8 @@ class Stack:
 
     def _prepare(self) -> None:
         """Check the plan and write its files. Raises ConfigError, and has touched nothing then."""
+        # What root would write is for a supervisord of root's.
+        self._supervisord.demand_own()
         groups = filter(None, map(ProcessGroup.read, self._group_files()))
         own = {pid for group in groups for pid in group.pids()}
         self._write_files(self._plan, own, self._say)
@@ -332,6 +336,7 @@ class Stack:
         return [one for one in self._plan.processes if not names or one.name in names]
 
     def _demand_running(self) -> None:
+        self._supervisord.demand_own()
         self._supervisord.wait_while_ending(self._down_s)
         if not self.is_running:
             raise ConfigError("the stack does not run: slipway up")
@@ -349,12 +354,17 @@ class Stack:
     def _look(self, processes: Sequence[Process] | None = None) -> StackStatus:
         """Find out how these processes are, or all."""
         processes = self._plan.processes if processes is None else processes
-        programs = self._supervisord.programs()
+        is_ending = False
+        try:
+            programs = self._supervisord.programs()
+        except EndingError:
+            programs, is_ending = {}, True
         histories = read_history(read_log(self._log))
 
         def find_out(process: Process) -> Evidence:
             name = process.name
-            return self._evidence(process, programs.get(name), histories.get(name, History()))
+            history = histories.get(name, History())
+            return self._evidence(process, programs.get(name), history, is_ending=is_ending)
 
         with ThreadPoolExecutor(max(len(processes), 1)) as pool:
             evidence = list(pool.map(find_out, processes))
@@ -364,7 +374,9 @@ class Stack:
             [model for one in evidence if one.answer for model in one.answer.models],
         )
 
-    def _evidence(self, process: Process, program: Program | None, history: History) -> Evidence:
+    def _evidence(
+        self, process: Process, program: Program | None, history: History, *, is_ending: bool
+    ) -> Evidence:
         orphan = None
         if program is None:
             group = ProcessGroup.read(self._plan.group_file(process))
@@ -376,6 +388,7 @@ class Stack:
             history=history,
             answer=probes.ask(self._plan, process) if program and program.pid else None,
             orphan=orphan,
+            is_ending=is_ending,
             last_line=telling_line(last_lines(self.log_of(process.name), 20)),
         )
 

@@ -29,7 +29,7 @@ _LEAST_SHARED_BYTES: Final = 2**20
 _PACKAGES: Final = {
     "gateway": ("flask", "gunicorn", "pillow", "prometheus-client"),
     "stack": ("supervisor",),
-    "examples": ("jieba",),
+    "examples": ("rjieba",),
 }
 """By extra, what it brings."""
 

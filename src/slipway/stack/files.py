@@ -1,9 +1,11 @@
 """The files of a stack: rendered, checked, and then put in the place of the last good ones."""
 
 import grp
+import json
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from slipway.config.models import models_of_file
 from slipway.config.project_models import models_of_sections
 from slipway.config.text import write_models
 from slipway.errors import ConfigError
-from slipway.stack.nginx import nginx_config
+from slipway.stack.nginx import ProxiedRoute, nginx_config
 from slipway.stack.plan import Plan
 from slipway.stack.supervisor import supervisor_config
 
@@ -49,9 +51,19 @@ def _rendered(plan: Plan, account: "_Account | None") -> Mapping[Path, str]:
 
         files |= {gateway.config: gunicorn_config(plan, gateway) for gateway in plan.gateways}
     if plan.nginx:
-        files[plan.nginx.config] = nginx_config(plan, user=user, group=group)
+        routes = _routes(plan, account)
+        files[plan.nginx.config] = nginx_config(plan, routes, user=user, group=group)
     files[plan.supervisor_config] = supervisor_config(plan, user=user)
     return files
+
+
+def _routes(plan: Plan, account: "_Account | None") -> list[ProxiedRoute]:
+    """Return the routes as the handlers have them, imported by whom they are to run as."""
+    if not plan.gateways:
+        return []
+    command = [sys.executable, "-P", "-m", "slipway.gateway.routes", str(plan.file)]
+    printed = _run("the handlers cannot be loaded", command, plan, account)
+    return [ProxiedRoute(**route) for route in json.loads(printed)]
 
 
 def write_files(plan: Plan) -> Sequence[Path]:
@@ -63,6 +75,7 @@ def write_files(plan: Plan) -> Sequence[Path]:
     """
     account = _account(plan)
     files = _rendered(plan, account)
+    mode = 0o644 if account else 0o600
     _make_folders(plan, account)
     with tempfile.TemporaryDirectory(prefix="candidate-", dir=plan.run) as folder:
         candidates = Path(folder)
@@ -71,11 +84,15 @@ def write_files(plan: Plan) -> Sequence[Path]:
         for path, text in files.items():
             candidate = candidates / path.name
             candidate.write_text(text)
-            candidate.chmod(0o644 if account else 0o600)
+            candidate.chmod(mode)
         _check(plan, candidates, account)
-        changed = [path for path, text in files.items() if _text(path) != text]
+        changed = [path for path, text in files.items() if not _is_current(path, text, mode)]
         for path in changed:
             (candidates / path.name).replace(path)
+        copy = candidates / "last"
+        copy.touch(0o600)
+        shutil.copyfile(plan.file, copy)
+        copy.replace(plan.last_file)
     return changed
 
 
@@ -127,20 +144,25 @@ def _check(plan: Plan, candidates: Path, account: _Account | None) -> None:
     """Have each candidate read by the program that it is for. Raises ConfigError."""
     if plan.project.models:
         models_of_file(candidates / plan.models_config.name)
-    _run("supervisor", [sys.executable, "-c", _PARSE,
+    _run("supervisor refuses its configuration", [sys.executable, "-c", _PARSE,
                         str(candidates / plan.supervisor_config.name)], plan, None)  # fmt: skip
     # Gateways differ in their names and ports alone.
     for gateway in plan.gateways[:1]:
         config = str(candidates / gateway.config.name)
-        _run("Gunicorn", [gateway.command[0], "--check-config", "--config", config], plan, account)
+        command = [gateway.command[0], "--check-config", "--config", config]
+        _run("Gunicorn refuses its configuration", command, plan, account)
     if plan.nginx:
         command = list(plan.nginx.command)
         command[command.index(str(plan.nginx.config))] = str(candidates / plan.nginx.config.name)
-        _run("nginx", [command[0], "-t", "-q", *command[1:]], plan, None)
+        command = [command[0], "-t", "-q", *command[1:]]
+        _run("nginx refuses its configuration", command, plan, None)
 
 
-def _run(name: str, command: Sequence[str], plan: Plan, account: _Account | None) -> None:
-    """Run a check, as an account where there is one. Raises ConfigError with what it says."""
+def _run(failure: str, command: Sequence[str], plan: Plan, account: _Account | None) -> str:
+    """Run a check, as an account where there is one; return what it prints.
+
+    Raises ConfigError with `failure` and what it says of that.
+    """
     # It would count as a process of the gateways.
     environ = {key: text for key, text in os.environ.items() if key != "PROMETHEUS_MULTIPROC_DIR"}
     if account:
@@ -161,15 +183,16 @@ def _run(name: str, command: Sequence[str], plan: Plan, account: _Account | None
             extra_groups=[] if account else None,
         )
     except OSError as error:
-        raise ConfigError(f"{name} cannot be run: {command[0]}: {error.strerror}") from error
+        raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise ConfigError(
-            f"{name} did not check its configuration within {_CHECK_S} s; do handlers wait for "
-            "something while they are imported?"
+            f"{failure} within {_CHECK_S} s; do handlers wait for something while they are "
+            "imported?"
         ) from error
     if run.returncode:
         said = "\n".join(line for line in run.stderr.splitlines() if line.strip())
-        raise ConfigError(f"{name} refuses its configuration: {_telling(said)}")
+        raise ConfigError(f"{failure}: {_telling(said)}")
+    return run.stdout
 
 
 def _telling(said: str) -> str:
@@ -188,11 +211,20 @@ def _models_config(plan: Plan) -> str:
     )
 
 
-def _text(path: Path) -> str | None:
+def _is_current(path: Path, text: str, mode: int) -> bool:
+    """Return whether a file says what it is to say, to whom it is to, and is this user's own.
+
+    Another one has written it where a stack is started by root after it was by somebody else.
+    """
     try:
-        return path.read_text()
+        status = path.stat()
+        return (
+            path.read_text() == text
+            and stat.S_IMODE(status.st_mode) == mode
+            and status.st_uid == os.geteuid()
+        )
     except OSError:
-        return None
+        return False
 
 
 def nginx_path() -> Path:

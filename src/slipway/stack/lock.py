@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from slipway.errors import ConfigError
+from slipway.stack.access import owner_of
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def locked(run: Path, *, on_wait: Callable[[str], None]) -> Iterator[None]:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigError(f"the run folder {run} cannot be used: {error.strerror}") from error
+        raise ConfigError(f"the run folder {run} cannot be used: {_reason(error, run)}") from error
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,3 +33,9 @@ def locked(run: Path, *, on_wait: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def _reason(error: OSError, run: Path) -> str | None:
+    if isinstance(error, PermissionError) and run.exists() and run.stat().st_uid != os.geteuid():
+        return f"it belongs to {owner_of(run)}; do this as {owner_of(run)}"
+    return error.strerror

@@ -12,11 +12,12 @@ from typing import Final
 from slipway.errors import RuntimeNotFoundError
 from slipway.runtime import find_runtime
 from slipway.stack.access import Account, own_account
-from slipway.stack.ports import Holder, bind_error, holders_of
+from slipway.stack.keeper import stack_of
+from slipway.stack.ports import Holder, bind_error, holders_of, users_of
 
 _PACKAGES: Final = (
-    "eventlet", "flask", "gevent", "gunicorn", "jieba", "pillow", "prometheus-client",
-    "supervisor", "tensorflow", "tensorflow-cpu", "tornado",
+    "flask", "gevent", "gunicorn", "pillow", "prometheus-client", "rjieba", "supervisor",
+    "tensorflow", "tensorflow-cpu", "tornado",
 )  # fmt: skip
 _INSTALLS: Final = {
     "apt-get": "apt-get install -y nginx",
@@ -58,6 +59,8 @@ class Machine:
     """The command that adds nginx."""
     bind_error: Callable[[str, int], OSError | None] = bind_error
     holders_of: Callable[[int], Sequence[Holder]] = holders_of
+    users_of: Callable[[int], Sequence[str]] = users_of
+    stack_of: Callable[[int], Path | None] = stack_of
 
 
 def look() -> Machine:

@@ -5,9 +5,10 @@ It takes no module that a distribution leaves out, and no directive that nginx 1
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from slipway.config.project import ProxyTargetSection, RouteSection, host_port
+from slipway.config.project import ProxySection, ProxyTargetSection, host_port
 from slipway.errors import Code, ConfigError
 from slipway.stack.nginx_problems import (
     grpc_answer,
@@ -15,20 +16,36 @@ from slipway.stack.nginx_problems import (
     problem_map,
     problem_pages,
 )
-from slipway.stack.nginx_text import block, file_word, joined, lines, word
+from slipway.stack.nginx_text import block, duration, file_word, joined, lines, word
 from slipway.stack.plan import Plan
-from slipway.stack.timing import gateway_read_s, nginx_grace_s, rest_read_s
+from slipway.stack.timing import gateway_read_s, nginx_grace_s, rest_read_s, retry_s
 
-_GRPC_READ_S: Final = 600
-"""Callers set deadlines of their own, which the model server keeps."""
-_CONNECT_S: Final = 2
 _VARIABLE: Final = re.compile(r"<(?:([^:<>(]+)(?:\([^)]*\))?:)?[^<>]+>")
 _NOT_REPEATED_BY_NGINX: Final = frozenset({"POST", "PATCH"})
 """Once sent, unless it is told to: it takes other methods for idempotent."""
 
 
-def nginx_config(plan: Plan, *, user: str | None = None, group: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class ProxiedRoute:
+    """What nginx must know of a route of the gateways."""
+
+    path: str
+    """With Flask's variables in it."""
+    methods: Sequence[str]
+    idempotent: bool
+    """Whether a request may be sent to a second gateway when it got lost."""
+
+
+def nginx_config(
+    plan: Plan,
+    routes: Sequence[ProxiedRoute] = (),
+    *,
+    user: str | None = None,
+    group: str | None = None,
+) -> str:
     """Return the configuration; `user` and `group` are the workers', where root starts nginx.
+
+    Routes that are left out are taken for idempotent.
 
     Raises ConfigError for what nginx cannot be told.
     """
@@ -45,11 +62,11 @@ def nginx_config(plan: Plan, *, user: str | None = None, group: str | None = Non
                     _identities(),
                     _access_log(plan),
                     _limits(plan),
-                    _forwarding(),
+                    _forwarding(plan),
                     problem_map(_max_body_bytes(plan)),
                     _tls(plan),
                     *_upstreams(plan),
-                    _http_server(plan),
+                    _http_server(plan, routes),
                     _grpc_server(plan),
                 ),
             ]
@@ -153,6 +170,7 @@ def _access_log(plan: Plan) -> str:
 
 
 def _limits(plan: Plan) -> str:
+    proxy = plan.project.proxy
     return lines(
         f"""
         server_tokens off;
@@ -166,17 +184,17 @@ def _limits(plan: Plan) -> str:
         client_header_buffer_size 2k;
         large_client_header_buffers 4 8k;
 
-        client_header_timeout 15s;
-        client_body_timeout 30s;
-        send_timeout 30s;
+        client_header_timeout {duration(proxy.header_timeout_s)};
+        client_body_timeout {duration(proxy.body_timeout_s)};
+        send_timeout {duration(proxy.send_timeout_s)};
         reset_timedout_connection on;
-        keepalive_timeout 75s;
+        keepalive_timeout {duration(proxy.keepalive_timeout_s)};
         keepalive_requests 10000;
         """
     )
 
 
-def _forwarding() -> str:
+def _forwarding(plan: Plan) -> str:
     return lines(
         f"""
         # Keep-alive to upstreams needs both: nginx says HTTP/1.0 and Connection: close by itself.
@@ -194,7 +212,7 @@ def _forwarding() -> str:
         proxy_hide_header X-Request-ID;
 
         # On this machine a process answers at once or is gone.
-        proxy_connect_timeout {_CONNECT_S}s;
+        proxy_connect_timeout {duration(plan.project.proxy.connect_timeout_s)};
         proxy_buffer_size 16k;
         proxy_buffers 16 32k;
 
@@ -240,15 +258,18 @@ def _upstreams(plan: Plan) -> Iterator[str]:
             # failures allowed, two processes that reload together would leave nobody to ask.
             """
         ) + "\n" + _upstream(
-            "gateways", [gateway.address for gateway in plan.gateways], proxy.gateways
+            proxy, "gateways", [gateway.address for gateway in plan.gateways], proxy.gateways
         )  # fmt: skip
     if _has_rest(plan):
-        yield _upstream("rest_servers", [server.rest for server in plan.servers], proxy.servers)
+        here = [server.rest for server in plan.servers]
+        yield _upstream(proxy, "rest_servers", here, proxy.servers)
     if proxy.grpc_port:
-        yield _upstream("grpc_servers", _grpc_addresses(plan), [])
+        yield _upstream(proxy, "grpc_servers", _grpc_addresses(plan), [])
 
 
-def _upstream(name: str, here: Sequence[str], elsewhere: Sequence[ProxyTargetSection]) -> str:
+def _upstream(
+    proxy: ProxySection, name: str, here: Sequence[str], elsewhere: Sequence[ProxyTargetSection]
+) -> str:
     health = "max_fails=10 fail_timeout=1s"
     servers = [f"server {word(address)} {health};" for address in here]
     if elsewhere:
@@ -262,22 +283,25 @@ def _upstream(name: str, here: Sequence[str], elsewhere: Sequence[ProxyTargetSec
         f"upstream {name}",
         f"zone {name} 64k;\nleast_conn;",
         "\n".join(servers),
-        "# Shorter than Gunicorn (75 s) and slipway serve (600 s) keep them.\n"
-        "keepalive 64;\nkeepalive_timeout 60s;\nkeepalive_requests 100000;",
+        "# Shorter than Gunicorn and slipway serve keep them: one that they closed first might "
+        "have a\n# request on its way.\nkeepalive 64;\n"
+        f"keepalive_timeout {duration(proxy.upstream_keepalive_timeout_s)};\n"
+        "keepalive_requests 100000;",
     )
 
 
-def _http_server(plan: Plan) -> str:
+def _http_server(plan: Plan, routes: Sequence[ProxiedRoute]) -> str:
     proxy = plan.project.proxy
     tls = " ssl http2" if proxy.tls_certificate else ""
     return block(
         "server",
-        f"listen {word(host_port(proxy.host, proxy.port))} default_server{tls};\n"
+        "# With reuseport the next master listens before the workers of a killed one have ended.\n"
+        f"listen {word(host_port(proxy.host, proxy.port))} default_server{tls} reuseport;\n"
         "server_name _;\n"
         "add_header X-Request-ID $request_identity always;",
         problem_pages(),
         _rest_location(plan),
-        *_gateway_locations(plan),
+        *_gateway_locations(plan, routes),
     )
 
 
@@ -293,15 +317,15 @@ def _rest_location(plan: Plan) -> str:
             if ($request_method !~ "^(GET|HEAD|POST)$") {{
                 return 405;
             }}
-            proxy_read_timeout {read_s}s;
-            proxy_next_upstream_timeout {read_s - 1}s;
+            proxy_read_timeout {duration(read_s)};
+            proxy_next_upstream_timeout {duration(retry_s(read_s))};
             proxy_pass http://rest_servers;
         }}
         """
     )
 
 
-def _gateway_locations(plan: Plan) -> Iterator[str]:
+def _gateway_locations(plan: Plan, routes: Sequence[ProxiedRoute]) -> Iterator[str]:
     if not _has_gateways(plan):
         yield lines(
             """
@@ -320,13 +344,13 @@ def _gateway_locations(plan: Plan) -> Iterator[str]:
     yield lines(
         f"""
         # The gateways give up first, and say why. Who waited as long is not sent to another one.
-        proxy_read_timeout {read_s}s;
-        proxy_next_upstream_timeout {read_s - 1}s;
+        proxy_read_timeout {duration(read_s)};
+        proxy_next_upstream_timeout {duration(retry_s(read_s))};
         """
     )
     if not plan.project.gateway.open_pages:
         yield _operators_location()
-    yield from _once_locations(plan)
+    yield from _once_locations(routes)
     yield lines(
         """
         # The routes, /healthz and /readyz.
@@ -354,39 +378,30 @@ def _operators_location() -> str:
     )
 
 
-def _once_locations(plan: Plan) -> Iterator[str]:
+def _once_locations(routes: Sequence[ProxiedRoute]) -> Iterator[str]:
     """Yield a location for each path that is not to be asked twice."""
-    for path, safe in _asked_once(plan).items():
+    for path, safe in _asked_once(routes).items():
         if safe:
             reason = "# Sent on only where it could not be sent: it is not idempotent."
             retry = "proxy_next_upstream error timeout;"
         else:
             reason = (
                 "# Never sent twice: it is not idempotent. nginx holds that every GET is;\n"
-                '# with methods = ["POST"] beside it, what could not be sent would go elsewhere.'
+                "# were it for POST alone, what could not be sent would go elsewhere."
             )
             retry = "proxy_next_upstream off;"
         directives = f"{retry}\nproxy_pass http://gateways;"
         yield f"{reason}\n{block(f'location {_match(path)}', directives)}"
 
 
-def _asked_once(plan: Plan) -> dict[str, bool]:
+def _asked_once(routes: Sequence[ProxiedRoute]) -> dict[str, bool]:
     """Return the paths that are not idempotent; whether nginx sends none of it a second time."""
     found: dict[str, bool] = {}
-    for index, route in enumerate(plan.project.gateway.routes):
-        if route.idempotent is not False:
-            continue
-        if route.route is None:
-            raise ConfigError(
-                f"{plan.file}: gateway.routes[{index}]: idempotent = false needs the route beside "
-                "it, since nginx knows no other: set route too"
-            )
-        found[route.route] = found.get(route.route, True) and _is_sent_once(route)
+    for route in routes:
+        if not route.idempotent:
+            is_sent_once = set(route.methods) <= _NOT_REPEATED_BY_NGINX
+            found[route.path] = found.get(route.path, True) and is_sent_once
     return found
-
-
-def _is_sent_once(route: RouteSection) -> bool:
-    return route.methods is not None and set(route.methods) <= _NOT_REPEATED_BY_NGINX
 
 
 def _match(path: str) -> str:
@@ -406,12 +421,12 @@ def _grpc_server(plan: Plan) -> str:
     if not proxy.grpc_port:
         return ""
     tls = " ssl" if proxy.tls_certificate else ""
+    address = host_port(proxy.host, proxy.grpc_port)
     names = ("/tensorflow.serving.PredictionService/",
              "= /tensorflow.serving.ModelService/GetModelStatus")  # fmt: skip
     return "# gRPC, for clients of TensorFlow Serving.\n" + block(
         "server",
-        f"listen {word(host_port(proxy.host, proxy.grpc_port))} default_server http2{tls};\n"
-        "server_name _;",
+        f"listen {word(address)} default_server http2{tls} reuseport;\nserver_name _;",
         grpc_problem_pages(),
         lines(
             f"""
@@ -423,10 +438,10 @@ def _grpc_server(plan: Plan) -> str:
             grpc_set_header X-Request-ID $request_identity;
             grpc_set_header X-Real-IP $remote_addr;
             grpc_set_header X-Forwarded-For $remote_addr;
-            grpc_connect_timeout {_CONNECT_S}s;
+            grpc_connect_timeout {duration(proxy.connect_timeout_s)};
             # Deadlines are the callers' own, and the model server keeps them.
-            grpc_read_timeout {_GRPC_READ_S}s;
-            grpc_send_timeout {_GRPC_READ_S}s;
+            grpc_read_timeout {duration(proxy.grpc_read_timeout_s)};
+            grpc_send_timeout {duration(proxy.grpc_read_timeout_s)};
             # A body of gRPC is passed on as it comes: what was begun cannot be sent again.
             grpc_next_upstream error timeout non_idempotent;
             grpc_next_upstream_timeout 10s;

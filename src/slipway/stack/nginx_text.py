@@ -32,6 +32,12 @@ def file_word(path: Path | str, what: str) -> str:
     return word(str(path))
 
 
+def duration(seconds: float) -> str:
+    """Return a time: nginx takes whole numbers, of seconds or of milliseconds."""
+    whole = round(seconds)
+    return f"{whole}s" if whole == seconds else f"{round(seconds * 1000)}ms"
+
+
 def lines(text: str) -> str:
     """Return a literal of several lines without the indentation that it has among the code."""
     return dedent(text).strip("\n")

@@ -8,6 +8,9 @@ from pathlib import Path
 from slipway.config.project import HANDLERS_FOLDER, Project, host_port, reachable
 from slipway.config.project_file import read_project
 
+CONFIG_NAME = "supervisord.conf"
+"""In the run folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -72,7 +75,12 @@ class Plan:
 
     @property
     def supervisor_config(self) -> Path:
-        return self.run / "supervisord.conf"
+        return self.run / CONFIG_NAME
+
+    @property
+    def last_file(self) -> Path:
+        """A copy of the slipway.toml, as it was when its stack was last started or changed."""
+        return self.run / self.file.name
 
     @property
     def supervisor_socket(self) -> Path:
@@ -135,12 +143,13 @@ class Plan:
         return f"{scheme}://{host_port(proxy.host, proxy.port)}"
 
 
-def make_plan(file: Path, *, nginx: Path | None) -> Plan:
+def make_plan(file: Path, *, nginx: Path | None, source: Path | None = None) -> Plan:
     """Return the plan of a slipway.toml; `nginx` is the program, None where there is none.
 
-    Raises ConfigError. Looks at nothing but the file; `slipway.stack.checks` looks at the machine.
+    `source` is a copy of it that is read in its place. Raises ConfigError. Looks at nothing but the
+    file; `slipway.stack.checks` looks at the machine.
     """
-    project = read_project(file)
+    project = read_project(source or file)
     file = file.absolute()
     run = file.parent / project.stack.run_folder
     programs = Path(sys.executable).parent
@@ -187,6 +196,8 @@ def _server(project: Project, file: Path, run: Path, number: int) -> Server:
         "model_config_file": models,
         **section.flags,
     }
+    if section.gpu_memory_fraction is not None:
+        flags["per_process_gpu_memory_fraction"] = section.gpu_memory_fraction
     gpus = section.gpus
     return Server(
         name=f"server-{number + 1}",

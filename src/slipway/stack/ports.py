@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from slipway.stack.access import user_name
+
 _PROC: Final = Path("/proc")
 _LISTENING: Final = "0A"
 _LONGEST_COMMAND: Final = 80
@@ -44,7 +46,7 @@ def holders_of(port: int) -> list[Holder]:
     """Return the processes that listen on a port, as far as this one may know: on Linux, and
     of its own user.
     """
-    inodes = set(_inodes(port))
+    inodes = {inode for inode, _ in _listeners(port)}
     if not inodes:
         return []
     return [
@@ -52,6 +54,11 @@ def holders_of(port: int) -> list[Holder]:
         for pid in sorted(int(entry.name) for entry in _PROC.glob("[0-9]*"))
         if not inodes.isdisjoint(_sockets(pid))
     ]
+
+
+def users_of(port: int) -> list[str]:
+    """Return whose processes listen on a port; nobody where the system does not say."""
+    return sorted({user_name(uid) for _, uid in _listeners(port)})
 
 
 def command_of(pid: int) -> str:
@@ -85,7 +92,8 @@ def family_of(pid: int) -> frozenset[int]:
     return frozenset(family)
 
 
-def _inodes(port: int) -> Iterator[str]:
+def _listeners(port: int) -> Iterator[tuple[str, int]]:
+    """Yield inode and user of each socket that listens on a port."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]
@@ -94,7 +102,7 @@ def _inodes(port: int) -> Iterator[str]:
         for line in lines:
             fields = line.split()
             if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield fields[9]
+                yield fields[9], int(fields[7])
 
 
 def _sockets(pid: int) -> Iterator[str]:

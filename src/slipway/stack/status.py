@@ -64,7 +64,9 @@ class Evidence:
     answer: Answer | None = None
     """None where it was not asked."""
     orphan: int | None = None
-    """Its pid where it runs without supervisord."""
+    """Its pid where it runs, and supervisord does not, or does not say."""
+    is_ending: bool = False
+    """Whether supervisord ends everything."""
     last_line: str = ""
     """The line of its log that tells most."""
 
@@ -91,6 +93,8 @@ class StackStatus:
     models: Sequence[ModelState] = ()
     requests_per_s: float | None = None
     """What the gateways answered in a second; None where that cannot be told."""
+    problems: Sequence[str] = ()
+    """What is wrong besides with what all of them need: a full disk, files that are gone."""
 
     @property
     def is_ready(self) -> bool:
@@ -134,7 +138,9 @@ def decide(name: str, evidence: Evidence, now: float) -> ProcessStatus:
 def _state(evidence: Evidence, now: float) -> ProcessState:
     program = evidence.program
     if program is None:
-        return ProcessState.ORPHANED if evidence.orphan else ProcessState.STOPPED
+        if not evidence.orphan:
+            return ProcessState.STOPPED
+        return ProcessState.STOPPING if evidence.is_ending else ProcessState.ORPHANED
     plain = _PLAIN.get(program.state)
     if plain:
         return plain

@@ -11,10 +11,15 @@ from slipway.errors import ConfigError
 from slipway.stack.plan import Nginx, Plan, Process, Server
 from slipway.stack.timing import gateway_stop_s, nginx_stop_s, server_stop_s
 
+_HEAD: Final = "; The stack of "
 _COMMENT: Final = re.compile(r"(?<=\s)(?=[#;])")
 """Where a comment would begin: there is no way to escape one."""
 _PYTHON: Final = sys.executable, "-P", "-m"
 """Without the folder of the project, whose modules may have the names of others."""
+_LEFT: Final = {
+    "before": "What is left of the last one is ended first: it may hold the ports.",
+    "after": "What is left of the last one is ended once this one listens beside it.",
+}
 _PRIORITY: Final = {"server": 100, "gateway": 200, "nginx": 300}
 
 
@@ -29,11 +34,26 @@ def supervisor_config(plan: Plan, *, user: str | None = None) -> str:
     return "\n".join(sections)
 
 
+def project_of(config: Path) -> Path | None:
+    """Return the slipway.toml that a configuration was written for; None when it does not say."""
+    try:
+        with config.open() as file:
+            head, found, path = file.readline().partition(_HEAD)
+    except (OSError, ValueError):
+        return None
+    return Path(path.strip()) if found and not head else None
+
+
+def headline(file: Path) -> str:
+    """Return the first line of the configuration: whose stack it is of."""
+    return f"{_HEAD}{' '.join(str(file).split())}"
+
+
 def _own(plan: Plan, user: str | None) -> str:
     # Without the line it warns that it is root; programs have users of their own.
     root = "user=root\n" if user else ""
     return f"""\
-; The stack of {" ".join(str(plan.file).split())}
+{headline(plan.file)}
 ; Written by slipway up, from that file: changes belong there.
 ; supervisorctl -c with this file works too.
 
@@ -63,9 +83,10 @@ serverurl=unix://{_value(plan.supervisor_socket)}
 def _program(plan: Plan, process: Process, user: str | None) -> str:
     kind, signal, stop_s, reason = _end(plan, process)
     is_roots = isinstance(process, Nginx)
+    left = _LEFT["after" if is_roots else "before"]
     return f"""
 [program:{process.name}]
-; What is left of the last one is ended first: it may hold the ports.
+; {left}
 command={_command(_launched(plan, process, signal))}
 directory={_value(plan.file.parent)}
 {_environment(process.environ)}{f"user={_value(user)}{chr(10)}" if user and not is_roots else ""}\
@@ -100,7 +121,8 @@ def _end(plan: Plan, process: Process) -> tuple[str, str, int, str]:
 def _launched(plan: Plan, process: Process, signal: str) -> Sequence[str]:
     """Return the command that ends the process's predecessor, and becomes the process."""
     file = str(plan.group_file(process))
-    return [*_PYTHON, "slipway.stack.launch", file, signal, *process.command]
+    moment = "after" if isinstance(process, Nginx) else "before"
+    return [*_PYTHON, "slipway.stack.launch", file, signal, moment, *process.command]
 
 
 def _rotation(plan: Plan) -> str:

@@ -16,19 +16,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from slipway.errors import ConfigError, SlipwayError
+from slipway.stack.access import user_name
 from slipway.stack.processes import command_of, facts_of
 
+_MODULE: Final = "supervisor.supervisord"
 _POLL_S: Final = 0.02
 _ANSWER_S: Final = 10.0
 """It answers in milliseconds: one that takes longer is stopped, or hangs."""
 _START_S: Final = 20.0
 _KILL_S: Final = 5.0
-_LONGEST_SOCKET: Final = 90
-"""The system takes 107 bytes, and supervisord appends its pid while it makes the socket."""
+LONGEST_SOCKET_PATH: Final = 97
+"""macOS takes 103 bytes, Linux 107, and supervisord appends its pid while it makes the socket."""
 
 
 class SupervisorError(SlipwayError):
     """supervisord does not do what it was asked, or cannot be started."""
+
+
+class EndingError(SupervisorError):
+    """supervisord has been asked to end: it answers nothing else until its programs have ended."""
 
 
 class ProgramState(IntEnum):
@@ -51,6 +57,10 @@ class _Fault(IntEnum):
     ALREADY_STARTED = 60
     NOT_RUNNING = 70
     ALREADY_ADDED = 90
+
+
+_SHUTDOWN_STATE: Final = 6
+"""Its answer to everything once it has been asked to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,14 @@ class Supervisord:
             return pid
         return None
 
+    def demand_own(self) -> None:
+        """Raise SupervisorError where it runs as another user, who has started the stack."""
+        pid = self.pid()
+        facts = facts_of(pid) if pid else None
+        if facts and facts.user != os.geteuid():
+            name = user_name(facts.user)
+            raise SupervisorError(f"the stack was started by {name}; do this as {name}")
+
     def start(self) -> None:
         """Start it as a daemon, and return when it answers. Raises SupervisorError."""
         self._prepare()
@@ -127,7 +145,13 @@ class Supervisord:
         """Return all programs by name; none when it does not run. Raises SupervisorError."""
         if not self.pid():
             return {}
-        found: list[dict[str, Any]] = self._ask("getAllProcessInfo")
+        try:
+            found: list[dict[str, Any]] = self._ask("getAllProcessInfo")
+        except SupervisorError:
+            # It may have ended since.
+            if self.pid():
+                raise
+            return {}
         return {entry["name"]: _program(entry) for entry in found}
 
     def start_program(self, name: str) -> None:
@@ -164,6 +188,8 @@ class Supervisord:
         """End it and, by it, its programs; with force after `timeout_s`. Return whether it ran."""
         pid = self.pid()
         if pid:
+            if os.geteuid() != 0:
+                self.demand_own()
             _signal(pid, signal.SIGTERM)
             if not _is_gone_within(pid, timeout_s):
                 _signal(pid, signal.SIGKILL)
@@ -189,17 +215,17 @@ class Supervisord:
 
     def _prepare(self) -> None:
         length = len(os.fsencode(self._socket))
-        if length > _LONGEST_SOCKET:
+        if length > LONGEST_SOCKET_PATH:
             raise ConfigError(
                 f"{self._socket} has {length} bytes, and the path of a socket may have "
-                f"{_LONGEST_SOCKET}: name a shorter run_folder in [stack]"
+                f"{LONGEST_SOCKET_PATH}: name a shorter run_folder in [stack]"
             )
         # One that was killed has left them behind.
         for file in (self._pid_file, self._socket):
             file.unlink(missing_ok=True)
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
+        return [sys.executable, "-m", _MODULE, "-c", str(self._config)]
 
     def _wait_until_open(self, child: "subprocess.Popen[bytes] | None") -> None:
         end = time.monotonic() + _START_S
@@ -217,9 +243,21 @@ class Supervisord:
             except xmlrpc.client.Fault as fault:
                 if fault.faultCode in fine:
                     return None
+                if fault.faultCode == _SHUTDOWN_STATE:
+                    raise EndingError("supervisord is about to end, and ends the stack") from fault
                 raise SupervisorError(f"supervisord: {method}: {fault.faultString}") from fault
             except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
+                if isinstance(error, PermissionError):
+                    self.demand_own()
                 raise SupervisorError(f"supervisord does not answer: {error}") from error
+
+
+def config_in(command: Sequence[str]) -> Path | None:
+    """Return the configuration that a command runs supervisord with; None when it does not."""
+    match command:
+        case [_, "-m", module, "-c", config, *_] if module == _MODULE:
+            return Path(config)
+    return None
 
 
 class _Transport(xmlrpc.client.Transport):

@@ -1,7 +1,7 @@
-"""How long the parts of a stack wait for each other.
+"""How long the parts of a stack wait for each other, in seconds.
 
 Who asks waits longer than who answers: so it is the part that knows most that gives up first, and
-says why. Seconds, whole ones where the configuration of a part takes no others.
+says why. Whole seconds where the configuration of a part takes no others.
 """
 
 from math import ceil
@@ -21,18 +21,38 @@ def gateway_read_s(section: GatewaySection) -> int:
     return ceil(section.longest_request_s) + _MARGIN_S
 
 
-def rest_read_s(project: Project) -> int:
+def rest_read_s(project: Project) -> float:
     """Return how long nginx waits for the REST API of a model server."""
-    limit_ms = float(_flag(project, "rest_api_timeout_in_ms"))
-    return ceil(limit_ms / 1000) + _MARGIN_S if limit_ms > 0 else _NO_LIMIT_S
+    if given := project.proxy.rest_read_timeout_s:
+        return given
+    limit_s = rest_limit_s(project)
+    return ceil(limit_s) + _MARGIN_S if limit_s > 0 else _NO_LIMIT_S
+
+
+def rest_limit_s(project: Project) -> float:
+    """Return how long a model server takes for an answer over REST at most; 0 for no limit."""
+    return max(float(_flag(project, "rest_api_timeout_in_ms")), 0) / 1000
+
+
+def server_idle_s(project: Project) -> float:
+    """Return how long a model server keeps idle connections."""
+    return float(_flag(project, "idle_timeout_s"))
+
+
+def retry_s(read_s: float) -> float:
+    """Return how long after a request another server may be asked, where each has `read_s`.
+
+    Who has waited for one in vain is not sent to another one.
+    """
+    return max(read_s - 1, read_s / 2)
 
 
 def nginx_grace_s(project: Project) -> int:
     """Return how long nginx may take to finish the requests under way."""
-    reads = [gateway_read_s(project.gateway)]
+    reads: list[float] = [gateway_read_s(project.gateway)]
     if (rest := rest_read_s(project)) < _NO_LIMIT_S:
         reads.append(rest)
-    return max(reads) + _MARGIN_S
+    return ceil(max(reads)) + _MARGIN_S
 
 
 def nginx_stop_s(project: Project) -> int:

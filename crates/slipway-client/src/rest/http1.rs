@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! HTTP/1.1 with a pool of connections: each carries one call at a time.
 
+use std::error::Error as StdError;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use slipway_core::{Error, Result};
+use slipway_tls::ClientTls;
 use tokio::sync::Semaphore;
 
 use crate::address::Endpoint;
@@ -23,6 +25,7 @@ pub(super) struct Http1 {
     address: String,
     authority: String,
     endpoint: Endpoint,
+    tls: Option<ClientTls>,
     limit: usize,
     idle: Mutex<Vec<Connection>>,
     places: Semaphore,
@@ -36,11 +39,11 @@ struct Connection {
 }
 
 impl Http1 {
-    pub(super) fn new(endpoint: Endpoint, limit: usize) -> Self {
+    pub(super) fn new(endpoint: Endpoint, tls: Option<ClientTls>, limit: usize) -> Self {
         let address = endpoint.to_string();
         let authority = endpoint.authority();
         let places = Semaphore::new(MAX_CONNECTIONS);
-        Self { address, authority, endpoint, limit, idle: Mutex::default(), places }
+        Self { address, authority, endpoint, tls, limit, idle: Mutex::default(), places }
     }
 
     pub(super) fn close(&self) {
@@ -136,7 +139,8 @@ impl Http1 {
         let failed = |error: &dyn std::fmt::Display| {
             unavailable(&self.address, format_args!("cannot connect: {error}"))
         };
-        let (stream, watch) = connect(&self.endpoint).await.map_err(|error| failed(&error))?;
+        let connected = connect(&self.endpoint, self.tls.as_ref()).await;
+        let (stream, watch) = connected.map_err(|error| failed(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| failed(&error))?;
@@ -150,10 +154,12 @@ impl Http1 {
 
     /// What became of a call over a connection that had been `used` before, or not.
     fn lost(&self, error: &hyper::Error, used: bool) -> Error {
-        let reason = if used {
-            format!("the connection was lost: {error}")
+        let reason = if used || self.tls.is_some() {
+            format!("the connection was lost: {}", root_cause(error))
         } else {
-            format!("no HTTP/1.1 answer came ({error}); is it the gRPC port?")
+            format!(
+                "no HTTP/1.1 answer came ({error}); is it the gRPC port, or one with TLS (https://)?"
+            )
         };
         unavailable(&self.address, reason)
     }
@@ -161,4 +167,13 @@ impl Http1 {
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The cause of all causes: hyper's own words are that there was an error.
+fn root_cause(error: &hyper::Error) -> &dyn StdError {
+    let mut cause: &dyn StdError = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
 }

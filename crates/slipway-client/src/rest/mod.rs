@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 use slipway_core::{Code, Error, Result, Tensor, VersionChoice};
+use slipway_tls::ClientTls;
 
 use self::http1::Http1;
 use self::json::Value;
@@ -37,9 +38,9 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    pub(crate) fn new(endpoint: Endpoint, limit: usize) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, tls: Option<ClientTls>, limit: usize) -> Self {
         let address = endpoint.to_string();
-        Self { address, limit, http: Http1::new(endpoint, limit), known: Mutex::default() }
+        Self { address, limit, http: Http1::new(endpoint, tls, limit), known: Mutex::default() }
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer> {

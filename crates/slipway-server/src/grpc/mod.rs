@@ -3,6 +3,7 @@
 
 mod configuration;
 mod health;
+mod inference;
 mod metered;
 mod model;
 mod prediction;
@@ -103,6 +104,18 @@ where
     (S::NAME, Arc::new(move |request| service.clone().call(request)))
 }
 
+/// Why nobody answers a method.
+fn absent(path: &str) -> String {
+    let reason = match path.split('/').nth(1) {
+        Some("tensorflow.ProfilerService") => ": there is no profiler in this server",
+        Some("tensorflow.serving.SessionService") => {
+            ": TensorFlow Serving does not serve it either; call PredictionService/Predict"
+        }
+        _ => "",
+    };
+    format!("there is no method {path}{reason}")
+}
+
 impl hyper::service::Service<Request<Incoming>> for GrpcConnection {
     type Response = Response<BusyBody<Body>>;
     type Error = Infallible;
@@ -114,7 +127,7 @@ impl hyper::service::Service<Request<Incoming>> for GrpcConnection {
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         let handler = service.and_then(|(service, _)| self.service.handlers.get(service));
         let Some(handler) = handler else {
-            let status = Status::unimplemented(format!("there is no method {path}"));
+            let status = Status::unimplemented(absent(path));
             return Box::pin(ready(Ok(keep_busy(status.into_http(), busy))));
         };
         let plane = Arc::clone(&self.service.plane);

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use prost_types::Any;
 use slipway_core::{
-    bind_inputs, no_signature, select_outputs, tensor_to_wire, wire_work, Api, Call, Error, Lease,
-    Protocol, Result, Room, Servable, Tensor,
+    bind_inputs, check_predict, no_signature, select_outputs, tensor_to_wire, wire_work, Api, Call,
+    Error, Protocol, Result, Room, Servable, Tensor,
 };
-use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::prediction_service_server::PredictionService;
 use slipway_proto::tensorflow::serving::{
     ClassificationRequest, ClassificationResponse, GetModelMetadataRequest,
@@ -17,7 +16,8 @@ use slipway_proto::tensorflow::serving::{
 };
 use tonic::{async_trait, Request, Response, Status};
 
-use super::wire::{deadline, model_spec, status, version_choice};
+use super::inference;
+use super::wire::{deadline, echo, lease, model_spec, status, version_choice};
 use crate::plane::Plane;
 use crate::runner::by;
 use crate::stopwatch::Stopwatch;
@@ -44,15 +44,15 @@ impl Prediction {
         request: Request<PredictRequest>,
         watch: &mut Stopwatch,
     ) -> Result<PredictResponse> {
-        let lease = request.extensions().get::<Arc<Lease>>().cloned();
+        let lease = lease(&request, &self.plane);
         let request = request.into_inner();
         let spec = model_spec(request.model_spec.as_ref())?;
         let servable = self.servable(spec, watch)?;
         let callable = servable.requested(&spec.signature_name, no_signature)?;
         watch.calls(&callable);
+        check_predict(&callable)?;
         let model_spec = echo(&servable, &callable.signature.name);
 
-        let lease = lease.unwrap_or_else(|| Arc::new(self.plane.budget.lease()));
         let max_tensor_bytes = self.plane.limits.max_message_bytes;
         let bytes = request.inputs.values().map(wire_work).sum();
         let (callable, inputs, outputs) = self
@@ -102,15 +102,6 @@ impl Prediction {
     }
 }
 
-/// The model spec of an answer: the version that gave it, never a label.
-fn echo(servable: &Servable, signature_name: &str) -> ModelSpec {
-    ModelSpec {
-        name: servable.id().model.clone(),
-        signature_name: signature_name.to_owned(),
-        version_choice: Some(WireChoice::Version(servable.id().version)),
-    }
-}
-
 #[async_trait]
 impl PredictionService for Prediction {
     async fn predict(
@@ -137,26 +128,38 @@ impl PredictionService for Prediction {
 
     async fn classify(
         &self,
-        _: Request<ClassificationRequest>,
+        request: Request<ClassificationRequest>,
     ) -> Result<Response<ClassificationResponse>, Status> {
-        Err(not_served("Classify"))
+        let deadline = deadline(request.metadata());
+        let mut watch = self.plane.stopwatch(Api::Classify, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer = by(deadline, inference::classify(&self.plane, request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn regress(
         &self,
-        _: Request<RegressionRequest>,
+        request: Request<RegressionRequest>,
     ) -> Result<Response<RegressionResponse>, Status> {
-        Err(not_served("Regress"))
+        let deadline = deadline(request.metadata());
+        let mut watch = self.plane.stopwatch(Api::Regress, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer = by(deadline, inference::regress(&self.plane, request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn multi_inference(
         &self,
-        _: Request<MultiInferenceRequest>,
+        request: Request<MultiInferenceRequest>,
     ) -> Result<Response<MultiInferenceResponse>, Status> {
-        Err(not_served("MultiInference"))
+        let deadline = deadline(request.metadata());
+        let mut watch = self.plane.stopwatch(Api::MultiInference, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer =
+            by(deadline, inference::multi_inference(&self.plane, request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
-}
-
-fn not_served(method: &str) -> Status {
-    Status::unimplemented(format!("{method} is not served yet; call Predict on the same signature"))
 }

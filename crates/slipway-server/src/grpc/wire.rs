@@ -6,11 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slipway_core::{Error, Result, VersionChoice};
+use slipway_core::{Error, Lease, Result, Servable, VersionChoice};
 use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::ModelSpec;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
+
+use crate::plane::Plane;
 
 /// Longer texts are cut, as TensorFlow Serving cuts them: they travel in a header.
 const MAX_MESSAGE_BYTES: usize = 1024;
@@ -61,6 +63,21 @@ pub(super) fn version_choice(spec: &ModelSpec) -> VersionChoice {
         Some(WireChoice::Version(version)) => VersionChoice::Specific(*version),
         Some(WireChoice::VersionLabel(label)) => VersionChoice::Label(label.clone()),
     }
+}
+
+/// The model spec of an answer: the version that gave it, never a label.
+pub(super) fn echo(servable: &Servable, signature_name: &str) -> ModelSpec {
+    ModelSpec {
+        name: servable.id().model.clone(),
+        signature_name: signature_name.to_owned(),
+        version_choice: Some(WireChoice::Version(servable.id().version)),
+    }
+}
+
+/// What has paid for the message of a request, and pays for what it comes to.
+pub(super) fn lease<T>(request: &Request<T>, plane: &Plane) -> Arc<Lease> {
+    let lease = request.extensions().get::<Arc<Lease>>().cloned();
+    lease.unwrap_or_else(|| Arc::new(plane.budget.lease()))
 }
 
 /// When the caller stops waiting, by its `grpc-timeout` header: up to 8 digits and a unit.

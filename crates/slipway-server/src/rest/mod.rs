@@ -3,6 +3,7 @@
 
 mod body;
 mod inference;
+mod inflate;
 mod json;
 mod monitoring;
 mod reply;
@@ -14,13 +15,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use slipway_core::{Api, Protocol};
+use slipway_core::{Api, Code, Lease, Protocol};
 
+use self::inflate::Fault;
 use self::reply::Body;
-use self::route::{Route, Target};
+use self::route::{is_api, Route, Target};
 use crate::activity::{keep_busy, Activity, BusyBody};
 use crate::plane::Plane;
 
@@ -59,6 +62,15 @@ impl hyper::service::Service<Request<Incoming>> for RestConnection {
 }
 
 async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body> {
+    let is_open = plane.rest_cors && is_api(request.uri().path());
+    let mut response = respond(plane, request).await;
+    if is_open {
+        reply::open_to_other_origins(&mut response);
+    }
+    response
+}
+
+async fn respond(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     // hyper knows the one expectation there is.
     let mut expectations = head.headers.get_all(EXPECT).iter();
@@ -73,6 +85,7 @@ async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body>
     let route = match (target, &body) {
         (Target::Api(route), _) => route,
         (_, Err(unread)) => return reply::unread(unread),
+        (Target::Preflight, _) => return reply::preflight(&head.headers),
         (Target::Metrics, _) => return monitoring::answer(plane, path).await,
         (Target::Elsewhere, _) => return reply::page(StatusCode::NOT_FOUND),
         (Target::Illegal, _) => return reply::page(StatusCode::BAD_REQUEST),
@@ -80,13 +93,23 @@ async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body>
     };
     let api = route.as_ref().map_or(Api::Other, Route::api);
     let mut watch = plane.stopwatch(api, Protocol::Rest);
-    let body = match body {
-        Ok(body) => body,
-        Err(unread) => {
-            let names = |route: Route| watch.names(plane.meter(&route.model().name));
-            route.map_or_else(drop, names);
-            watch.stop_with(unread.code());
-            return reply::unread(&unread);
+    let received = match body {
+        Ok(body) if body.is_empty() || !inflate::is_gzip(&head.headers) => Ok((body, lease)),
+        gzip_or_unread => {
+            if let Ok(route) = &route {
+                watch.names(plane.meter(&route.model().name));
+            }
+            match gzip_or_unread {
+                Ok(body) => inflated(&plane, body, lease).await,
+                Err(unread) => Err((unread.code(), reply::unread(&unread))),
+            }
+        }
+    };
+    let (body, lease) = match received {
+        Ok(received) => received,
+        Err((code, answer)) => {
+            watch.stop_with(code);
+            return answer;
         }
     };
     let result = match route {
@@ -99,4 +122,19 @@ async fn answer(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body>
     };
     watch.stop(&result);
     result.map_or_else(|error| reply::error(&error), reply::json)
+}
+
+/// What comes of a body in gzip, with what pays for it; else what the request is counted as, and its
+/// answer.
+async fn inflated(
+    plane: &Plane,
+    body: Bytes,
+    lease: Lease,
+) -> Result<(Bytes, Lease), (Code, Response<Body>)> {
+    let limits = plane.limits;
+    let inflate = move || Ok((inflate::inflate(&body, &limits, &lease), lease));
+    let refuse = |fault: Fault| (fault.code(), reply::not_inflated(&fault));
+    let inflated = plane.runner.block(inflate).await;
+    let (inflated, lease) = inflated.map_err(|error| refuse(Fault::Refused(error)))?;
+    Ok((inflated.map_err(refuse)?, lease))
 }

@@ -2,12 +2,16 @@
 //! Answers: JSON for the API, small pages for everything else, and the one table of statuses.
 
 use bytes::Bytes;
-use http::header::{HeaderValue, CONNECTION, CONTENT_TYPE};
+use http::header::{
+    HeaderMap, HeaderValue, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, CONTENT_TYPE, ORIGIN,
+};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use slipway_core::{Code, Error};
 
 use super::body::Unread;
+use super::inflate::Fault;
 use super::json;
 use crate::metrics;
 
@@ -61,6 +65,38 @@ pub(super) fn unread(unread: &Unread) -> Response<Body> {
 /// What no program takes for JSON.
 pub(super) fn text(status: StatusCode, body: String) -> Response<Body> {
     with_type(status, body.into_bytes(), metrics::CONTENT_TYPE)
+}
+
+/// The answer to a body of which nothing came when it was inflated.
+pub(super) fn not_inflated(fault: &Fault) -> Response<Body> {
+    match fault {
+        Fault::TooLarge(message) => {
+            with_json(StatusCode::PAYLOAD_TOO_LARGE, json::write_error(message))
+        }
+        Fault::Refused(error) => self::error(error),
+    }
+}
+
+/// The answer to `OPTIONS`, which has no body either way.
+pub(super) fn preflight(headers: &HeaderMap) -> Response<Body> {
+    let is_url = |origin: &HeaderValue| {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        origin.contains("http://") || origin.contains("https://")
+    };
+    let is_asked_by_a_page = headers.get(ORIGIN).is_some_and(is_url);
+    let status = if is_asked_by_a_page { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    with_type(status, Vec::new(), "text/html; charset=ISO-8859-1")
+}
+
+/// Lets pages of other origins read an answer.
+pub(super) fn open_to_other_origins(response: &mut Response<Body>) {
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST, GET"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// For requests that do not get as far as the API.

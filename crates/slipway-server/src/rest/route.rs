@@ -12,6 +12,8 @@ pub(super) enum Target {
     Api(Result<Route>),
     /// The path of the metrics, whatever the query.
     Metrics,
+    /// `OPTIONS` of a path under `/v1/`.
+    Preflight,
     Elsewhere,
     /// Not written as URLs are.
     Illegal,
@@ -61,8 +63,11 @@ impl Target {
         if metrics.is_some() && path.split('?').next() == metrics {
             return Target::Metrics;
         }
-        if strip_prefix(path, "/v1/").is_none() {
+        if !is_api(path) {
             return Target::Elsewhere;
+        }
+        if *method == Method::OPTIONS {
+            return Target::Preflight;
         }
         let route = match *method {
             Method::POST => inference(path),
@@ -92,6 +97,11 @@ impl Route {
             Route::Metadata(_) => Api::Metadata,
         }
     }
+}
+
+/// Whether a path is one of the API's, right or wrong.
+pub(super) fn is_api(path: &str) -> bool {
+    strip_prefix(path, "/v1/").is_some()
 }
 
 /// `/v1/models/NAME[/versions/N|/labels/L]:VERB`
@@ -276,6 +286,8 @@ mod tests {
             assert_eq!(target(Method::GET, path), Target::Elsewhere);
         }
         assert_eq!(target(Method::TRACE, "/v1/models/m"), Target::Unsupported);
+        assert_eq!(target(Method::OPTIONS, "/"), Target::Elsewhere);
+        assert_eq!(target(Method::OPTIONS, "/v1/whatever"), Target::Preflight);
     }
 
     #[test]

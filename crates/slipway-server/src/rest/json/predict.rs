@@ -9,7 +9,7 @@ use super::dump::dump;
 use super::reader::{Kind, Reader, SyntaxError};
 use super::rows::{read_inputs, read_instances};
 use super::tensors::Failure;
-use super::Format;
+use super::{not_json, open, Format, Limits};
 
 /// What a Predict request asks for.
 #[derive(Debug)]
@@ -18,15 +18,6 @@ pub(crate) struct PredictBody {
     /// In the order of the signature's inputs, and of their dtypes.
     pub(crate) inputs: Vec<Tensor>,
     pub(crate) format: Format,
-}
-
-/// How much a body may hold.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits<'a> {
-    /// Levels of lists and objects, the outermost object being the first. Reading recurses as deep.
-    pub(crate) max_depth: usize,
-    /// Memory of one input.
-    pub(crate) room: Room<'a>,
 }
 
 /// Reads the body of a Predict request.
@@ -45,17 +36,10 @@ pub(crate) fn read_predict(
     limits: &Limits<'_>,
     resolve: impl FnMut(&str) -> Result<Arc<Callable>, Error>,
 ) -> Result<PredictBody, Error> {
-    if body.is_empty() {
-        return Err(Error::invalid_argument("JSON Parse error: The document is empty"));
-    }
-    let document = Reader::new(body, limits.max_depth).map_err(not_json)?;
+    let document = open(body, limits)?;
     let mut members = Members::new(document, limits.room, resolve);
     members.read().map_err(not_json)?;
     members.into_predict()
-}
-
-fn not_json(error: SyntaxError) -> Error {
-    Error::invalid_argument(error.to_string())
 }
 
 /// The first member of each name that counts.
@@ -277,7 +261,8 @@ mod tests {
             defaults: BTreeMap::new(),
         };
         let planner = RunPlanner::new(true, None);
-        Arc::new(Callable { signature, planner, meter: Arc::default() })
+        let meter = Arc::default();
+        Arc::new(Callable { signature, planner, checks_method_name: false, meter })
     }
 
     fn predict(inputs: &[(&str, DType)], body: &str) -> Result<PredictBody, Error> {

@@ -269,7 +269,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Decodes base64 as Abseil does: blanks are skipped, padding is whole or absent, and `.` pads too.
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0B;
     let text = if text.iter().any(is_blank) {
         Cow::Owned(text.iter().copied().filter(|byte| !is_blank(byte)).collect())

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use bytemuck::AnyBitPattern;
 use slipway_core::number_text::{push_float, push_integer};
-use slipway_core::{DType, Error, Result, Tensor};
+use slipway_core::{Classes, DType, Error, Outcome, Result, Tensor, Values};
 
 use super::narrow::{BFLOAT16, HALF};
 use super::text::plain_run;
@@ -33,6 +33,53 @@ pub(crate) fn write_predict(
         Format::Row => write_rows(&mut out, &outputs)?,
         Format::Column => write_columns(&mut out, &outputs)?,
     }
+    Ok(out)
+}
+
+/// The body of the answer to Classify or Regress.
+///
+/// # Errors
+/// INVALID_ARGUMENT when there is no example.
+pub(crate) fn write_results(outcome: &Outcome<'_>) -> Result<Vec<u8>> {
+    match outcome {
+        Outcome::Classified(classes) => write_classes(classes),
+        Outcome::Regressed(values) => write_values(values),
+    }
+}
+
+fn write_classes(classes: &Classes<'_>) -> Result<Vec<u8>> {
+    if classes.examples() == 0 {
+        return Err(Error::invalid_argument("Cannot convert empty ClassificationResults to JSON"));
+    }
+    let mut out = b"{\n    \"results\": [".to_vec();
+    for example in 0..classes.examples() {
+        out.extend_from_slice(if example == 0 { b"[" } else { b", [" });
+        for (index, (label, score)) in classes.of(example).enumerate() {
+            out.extend_from_slice(if index == 0 { b"[" } else { b", [" });
+            push_string(&mut out, label);
+            out.extend_from_slice(b", ");
+            push_float(&mut out, score);
+            out.push(b']');
+        }
+        out.push(b']');
+    }
+    close_line(&mut out, 1);
+    out.extend_from_slice(b"]\n}");
+    Ok(out)
+}
+
+fn write_values(values: &Values<'_>) -> Result<Vec<u8>> {
+    let mut out = b"{\n    \"results\": [".to_vec();
+    let mut separator: &[u8] = b"";
+    for value in values.iter() {
+        out.extend_from_slice(separator);
+        push_float(&mut out, value);
+        separator = b", ";
+    }
+    if separator.is_empty() {
+        return Err(Error::invalid_argument("Cannot convert empty RegressionResults to JSON"));
+    }
+    out.extend_from_slice(b"]\n}");
     Ok(out)
 }
 
@@ -523,6 +570,57 @@ mod tests {
         let empty = "{\n    \"predictions\": []\n}";
         assert_eq!(written(Format::Row, &[("a", ints(&[0, 2]))]), empty);
         assert_eq!(written(Format::Row, &[("a", strings(&[0, 1, 2], &[])), ("b", floats)]), empty);
+    }
+
+    fn results(outcome: Result<Outcome<'_>>) -> String {
+        match outcome.and_then(|outcome| write_results(&outcome)) {
+            Ok(body) => String::from_utf8(body).unwrap(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn classified(examples: usize, labels: Option<&Tensor>, scores: Option<&Tensor>) -> String {
+        results(Classes::new(examples, labels, scores).map(Outcome::Classified))
+    }
+
+    fn regressed(values: &[f32]) -> String {
+        let tensor = Tensor::from_slice(vec![values.len() as i64], values).unwrap();
+        results(Values::new(values.len(), &tensor).map(Outcome::Regressed))
+    }
+
+    #[test]
+    fn c10_classes_are_pairs_of_label_and_score() {
+        let labels = strings(&[2, 3], &["car", "bike", "bus", "car", "bike", "bus"]);
+        let scores = [0.2f32, 0.7, 0.1, 0.7, 0.1, 0.2];
+        let scores = Tensor::from_slice(vec![2, 3], &scores).unwrap();
+        assert_eq!(
+            classified(2, Some(&labels), Some(&scores)),
+            r#"{
+    "results": [[["car", 0.2], ["bike", 0.7], ["bus", 0.1]], [["car", 0.7], ["bike", 0.1], ["bus", 0.2]]
+    ]
+}"#
+        );
+        let odd = strings(&[1, 1], &["\"\n"]);
+        assert!(classified(1, Some(&odd), None).contains(r#"[[["\"\n", 0.0]]"#));
+        let score = Tensor::from_slice(vec![1, 1], &[f32::NAN]).unwrap();
+        assert!(classified(1, None, Some(&score)).contains(r#"[[["", NaN]]"#));
+        let none = Tensor::from_slice::<f32>(vec![2, 0], &[]).unwrap();
+        assert_eq!(classified(2, None, Some(&none)), "{\n    \"results\": [[], []\n    ]\n}");
+    }
+
+    #[test]
+    fn c11_values_stand_in_one_line() {
+        assert_eq!(
+            regressed(&[0.2, f32::INFINITY, 1.0, f32::NEG_INFINITY, f32::NAN]),
+            "{\n    \"results\": [0.2, Infinity, 1.0, -Infinity, NaN]\n}"
+        );
+    }
+
+    #[test]
+    fn c12_there_are_no_results_of_no_examples() {
+        let empty = "INVALID_ARGUMENT: Cannot convert empty";
+        assert_eq!(classified(0, None, None), format!("{empty} ClassificationResults to JSON"));
+        assert_eq!(regressed(&[]), format!("{empty} RegressionResults to JSON"));
     }
 
     #[test]
