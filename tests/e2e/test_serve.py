@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 import slipway
+from tests.support.metrics import ORIGINAL, scrape
 from tests.support.models import SavedModels
 from tests.support.process import ServeProcess, run_slipway
 from tests.support.rest import Reply, ask
@@ -50,6 +51,41 @@ def test_a_unix_socket_takes_the_place_of_the_port(
         server.signal(signal.SIGTERM)
         assert server.exit_status() == 0
     assert not path.exists()
+
+
+def test_a_monitoring_file_adds_metrics(saved_models: SavedModels, tmp_path: Path) -> None:
+    file = tmp_path / "monitoring.config"
+    file.write_text("prometheus_config: { enable: true }")
+    model = ("--model_name=half", f"--model_base_path={saved_models.base_path('half')}")
+    with ServeProcess(*model, f"--monitoring_config_file={file}") as server:
+        server.wait_until_open()
+        assert ask(server.rest, "POST", "/v1/models/half:predict", ONE).status == 200
+        page = scrape(server.rest)
+        labels = {"model_name": "half", "status": "OK"}
+        assert page.value(f"{ORIGINAL}request_count", **labels) == 1
+        assert page.value("slipway_versions", model="half", state="AVAILABLE") == 1
+        assert page.value("slipway_loads_total", model="half", code="OK") == 1
+        assert "Without effect" not in server.log
+
+
+def test_a_monitoring_file_that_makes_no_sense_keeps_the_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "monitoring.config"
+    file.write_text("prometheus: {}")
+    flags = (f"--model_base_path={tmp_path}", f"--monitoring_config_file={file}")
+    run = run_slipway(["serve", *flags, "--rest_api_port=8501"])
+    assert run.returncode == 1
+    assert "--monitoring_config_file: Error parsing text-format" in run.stderr
+    assert f"{file}:1:" in run.stderr
+
+
+def test_metrics_without_a_port_are_warned_of(saved_models: SavedModels, tmp_path: Path) -> None:
+    model = ("--model_name=half", f"--model_base_path={saved_models.base_path('half')}")
+    flags = (f"--monitoring_config_file={tmp_path / 'missing'}", "--rest_api_port=0")
+    with ServeProcess(*model, *flags) as server:
+        server.wait_for("Running gRPC ModelServer at")
+        assert "Without effect: --monitoring_config_file, since metrics are on REST's" in server.log
 
 
 def test_the_environment_names_the_model_as_in_docker(saved_models: SavedModels) -> None:

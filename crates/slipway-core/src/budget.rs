@@ -41,6 +41,11 @@ impl Budget {
         Lease { budget: Arc::clone(self), taken: AtomicUsize::new(0) }
     }
 
+    /// Bytes that may be taken.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
     /// Bytes that are taken now.
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)

@@ -76,6 +76,11 @@ impl Evaluation {
 }
 
 impl Reading {
+    /// How many examples the run is about.
+    pub fn examples(&self) -> usize {
+        self.examples
+    }
+
     /// The outcome of each task, in their order, from the outputs of the run.
     ///
     /// # Errors
@@ -136,7 +141,8 @@ mod tests {
             defaults: BTreeMap::new(),
         };
         let planner = RunPlanner::new(true, None);
-        let callable = Callable { signature, planner, checks_method_name: false };
+        let callable =
+            Callable { signature, planner, checks_method_name: false, meter: Arc::default() };
         Task::new(inference, callable.into()).unwrap()
     }
 

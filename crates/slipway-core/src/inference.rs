@@ -158,7 +158,12 @@ mod tests {
             outputs: specs(outputs),
             defaults: Default::default(),
         };
-        Callable { signature, planner: RunPlanner::new(true, None), checks_method_name: false }
+        Callable {
+            signature,
+            planner: RunPlanner::new(true, None),
+            checks_method_name: false,
+            meter: Default::default(),
+        }
     }
 
     fn refusal(inference: Inference, callable: Callable) -> Option<String> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a model server knows without a network, Python or TensorFlow: values, the registry of
-//! servables, and the rules of the calls.
+//! servables, the rules of the calls, and what is counted of them.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +11,11 @@ mod error;
 mod evaluation;
 mod example_writer;
 mod examples;
+mod histogram;
 mod inference;
+mod ledger;
 mod made_up;
+mod meter;
 mod multi_inference;
 pub mod narrow;
 pub mod number_text;
@@ -27,14 +30,21 @@ mod tensor;
 mod tensor_wire;
 
 pub use budget::{Budget, Lease, Room, STRING_COST};
-pub use call::Call;
+pub use call::{Call, Run};
 pub use dtype::DType;
 pub use error::{Code, Error, Result};
 pub use evaluation::{Evaluation, Reading};
 pub use example_writer::{ExampleWriter, FeatureKind};
 pub use examples::{examples_from_wire, examples_with_context};
+pub use histogram::{Histogram, Tally};
 pub use inference::{no_inference_signature, Inference, Task};
+pub use ledger::{
+    Ledger, LoadReport, ModelMeter, ModelTally, Replayed, VersionTally, UNCONFIGURED,
+};
 pub use made_up::made_up_inputs;
+pub use meter::{
+    Api, ExampleMeter, ExampleTally, KindTally, Meter, Protocol, RunTimes, Tallies, Times,
+};
 pub use multi_inference::multi_inference_tasks;
 pub use outcome::{Classes, Outcome, Values};
 pub use predict::{

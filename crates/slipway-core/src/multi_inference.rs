@@ -92,7 +92,12 @@ mod tests {
             let planner = RunPlanner::new(true, None);
             (
                 name.to_owned(),
-                Ok(Arc::new(Callable { signature, planner, checks_method_name: false })),
+                Ok(Arc::new(Callable {
+                    signature,
+                    planner,
+                    checks_method_name: false,
+                    meter: Arc::default(),
+                })),
             )
         };
         let callables = ["a", "b", DEFAULT_SIGNATURE].map(callable).into();

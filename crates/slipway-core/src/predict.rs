@@ -294,7 +294,12 @@ mod tests {
         let check = |method: &str, checks_method_name| {
             let signature = Signature { method_name: method.into(), ..signature(&["x"]) };
             let planner = RunPlanner::new(true, None);
-            check_predict(&Callable { signature, planner, checks_method_name })
+            check_predict(&Callable {
+                signature,
+                planner,
+                checks_method_name,
+                meter: Default::default(),
+            })
         };
         for method in METHODS {
             assert_eq!(check(method, true), Ok(()));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::{Code, Error, Gone, Result, Servable, ServableId};
+use crate::{Code, Error, Gone, Ledger, LoadReport, ModelMeter, Result, Servable, ServableId};
 
 /// Where a version is on its way, numbered as `ModelVersionStatus.State`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +23,23 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, in the order of a version's life.
+    pub const ALL: [State; 5] =
+        [State::Start, State::Loading, State::Available, State::Unloading, State::End];
+
     /// The state with this name, such as `AVAILABLE`.
     pub fn from_name(name: &str) -> Option<State> {
-        Some(match name {
-            "START" => State::Start,
-            "LOADING" => State::Loading,
-            "AVAILABLE" => State::Available,
-            "UNLOADING" => State::Unloading,
-            "END" => State::End,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Start => "START",
+            State::Loading => "LOADING",
+            State::Available => "AVAILABLE",
+            State::Unloading => "UNLOADING",
+            State::End => "END",
+        }
     }
 }
 
@@ -65,6 +72,8 @@ pub struct Model {
     pub labels: HashMap<String, i64>,
     /// Every version seen so far, the newest first.
     pub statuses: Vec<VersionStatus>,
+    /// Of a model that is configured: counts the requests for it.
+    pub meter: Option<Arc<ModelMeter>>,
 }
 
 /// Everything that requests are answered from, at one moment.
@@ -152,6 +161,7 @@ pub struct Publication {
 pub struct Registry {
     current: ArcSwap<Snapshot>,
     loaded: Mutex<HashMap<Key, Loaded>>,
+    ledger: Ledger,
 }
 
 /// A version, and the folder it was loaded from.
@@ -169,18 +179,36 @@ impl Registry {
         self.current.load()
     }
 
+    /// What has been counted.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What counts the requests that name `model`; all that are not configured have one.
+    pub fn meter(&self, snapshot: &Snapshot, model: &str) -> Arc<ModelMeter> {
+        let configured = snapshot.models.get(model).and_then(|model| model.meter.as_ref());
+        Arc::clone(configured.unwrap_or_else(|| self.ledger.of_stranger(model)))
+    }
+
     /// Keeps a servable that was loaded from `path`, with the receiver that `Servable::new` gave; no
-    /// request reaches it yet.
+    /// request reaches it yet. `load` is how that went.
     ///
     /// # Errors
     /// FAILED_PRECONDITION when the same is there.
-    pub fn insert(&self, servable: Arc<Servable>, path: PathBuf, gone: Gone) -> Result<()> {
+    pub fn insert(
+        &self,
+        servable: Arc<Servable>,
+        path: PathBuf,
+        gone: Gone,
+        load: LoadReport,
+    ) -> Result<()> {
         match self.loaded().entry((servable.id().clone(), path)) {
             Entry::Occupied(there) => {
                 let (id, _) = there.key();
                 Err(Error::failed_precondition(format!("{id} is loaded already")))
             }
             Entry::Vacant(free) => {
+                self.ledger.loaded(&servable, load);
                 free.insert(Loaded { servable, gone });
                 Ok(())
             }
@@ -226,12 +254,17 @@ impl Registry {
             let mut statuses = publication.statuses;
             statuses.sort_by_key(|status| std::cmp::Reverse(status.version));
             let labels = publication.labels;
-            Ok(Model { configured: publication.configured, routes, labels, statuses })
+            let configured = publication.configured;
+            Ok(Model { configured, routes, labels, statuses, meter: None })
         };
-        let models = models
+        let mut models: BTreeMap<String, Model> = models
             .into_iter()
             .map(|(name, publication)| Ok((name.clone(), model(&name, publication)?)))
             .collect::<Result<_>>()?;
+        self.ledger.retain(|name| models.get(name).is_some_and(|model| model.configured));
+        for (name, model) in models.iter_mut().filter(|(_, model)| model.configured) {
+            model.meter = Some(self.ledger.configured(name));
+        }
         self.current.store(Arc::new(Snapshot { models }));
         Ok(())
     }
@@ -281,7 +314,7 @@ mod tests {
 
     fn insert(registry: &Registry, version: i64, path: &str) {
         let (servable, gone) = servable(version);
-        registry.insert(servable, path.into(), gone).unwrap();
+        registry.insert(servable, path.into(), gone, LoadReport::default()).unwrap();
     }
 
     fn latest(registry: &Registry) -> Arc<Servable> {
@@ -298,6 +331,7 @@ mod tests {
             routes: [3, 7].map(|version| (version, servable(version).0)).into(),
             labels: [("stable".to_owned(), 3), ("gone".to_owned(), 1)].into(),
             statuses: vec![ended(7), ended(3), ended(1)],
+            meter: None,
         };
         Snapshot { models: [("m".to_owned(), model)].into() }
     }

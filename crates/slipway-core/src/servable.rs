@@ -7,7 +7,7 @@ use std::sync::{mpsc, Arc, Mutex, PoisonError};
 
 use slipway_proto::tensorflow::serving::SignatureDefMap;
 
-use crate::{Error, Executor, Result, RunPlanner, Signature, Tensor, DEFAULT_SIGNATURE};
+use crate::{Error, Executor, Meter, Result, RunPlanner, Signature, Tensor, DEFAULT_SIGNATURE};
 
 /// A model's name and a version's number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ pub struct Callable {
     pub planner: RunPlanner,
     /// Whether the signature answers only the calls that its method name is for.
     pub checks_method_name: bool,
+    /// Counts the requests for it.
+    pub meter: Arc<Meter>,
 }
 
 /// Sets of signatures whose runs are remembered.
@@ -103,6 +105,15 @@ impl Servable {
         self.callables.get(name)
     }
 
+    /// The meter of each signature that can be run, by its name.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = (String, Arc<Meter>)> + '_ {
+        let callables = self
+            .callables
+            .iter()
+            .filter_map(|(name, callable)| callable.as_ref().ok().map(|callable| (name, callable)));
+        callables.map(|(name, callable)| (name.clone(), Arc::clone(&callable.meter)))
+    }
+
     /// The signature that a request names, or the default one; `missing` makes the error for a
     /// graph without it, which every API words differently.
     ///
@@ -135,6 +146,8 @@ impl Servable {
             signature: Signature::of_all(callables.iter().map(|callable| &callable.signature)),
             planner: RunPlanner::of_all(callables.iter().map(|callable| &callable.planner)),
             checks_method_name: false,
+            // Requests count for the signatures themselves: nobody reads it.
+            meter: Arc::default(),
         });
         if sets.len() < MAX_SETS {
             sets.insert(names, Arc::clone(&set));
@@ -195,7 +208,7 @@ mod tests {
             defaults: BTreeMap::new(),
         };
         let planner = RunPlanner::new(true, None);
-        Arc::new(Callable { signature, planner, checks_method_name: false })
+        Arc::new(Callable { signature, planner, checks_method_name: false, meter: Arc::default() })
     }
 
     fn servable() -> Arc<Servable> {

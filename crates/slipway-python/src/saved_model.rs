@@ -11,9 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use slipway_client::Metadata;
 use slipway_core::{
-    bind_tensors, select_outputs, Call, Code, Error, Gone, Result, Servable, ServableId, Tensor,
+    bind_tensors, select_outputs, Call, Code, Error, Result, Servable, ServableId, Tensor,
 };
-use slipway_tensorflow::{trim_memory, Library, LoadOptions, Threads};
+use slipway_tensorflow::{trim_memory, Library, LoadOptions, Loaded, Threads};
 
 use crate::arrays::{arrays, tensors};
 use crate::convert::{executor, signatures};
@@ -27,12 +27,6 @@ const MAX_DEFAULT_BYTES: usize = 256 << 20;
 pub(crate) struct SavedModel {
     process: u32,
     loaded: Mutex<Option<Loaded>>,
-}
-
-struct Loaded {
-    servable: Arc<Servable>,
-    /// Gets the backend when the last run has returned.
-    gone: Gone,
 }
 
 #[pymethods]
@@ -58,11 +52,10 @@ impl SavedModel {
             warm_up: None,
         };
         let id = ServableId { model: path.display().to_string(), version: 0 };
-        let (servable, gone) = detached(py, || {
+        let loaded = detached(py, || {
             let library = Library::load(&library)?;
             slipway_tensorflow::load(library, id, &path, &options)
         })?;
-        let loaded = Loaded { servable, gone };
         Ok(Self { process: process::id(), loaded: Mutex::new(Some(loaded)) })
     }
 
@@ -107,7 +100,7 @@ impl SavedModel {
             // lock be that one of them held.
             return;
         }
-        let Some(Loaded { servable, gone }) = self.locked().take() else { return };
+        let Some(Loaded { servable, gone, .. }) = self.locked().take() else { return };
         drop(servable);
         drop(gone.recv());
         trim_memory();

@@ -12,7 +12,7 @@ use slipway_core::{Result, ServableId};
 use slipway_proto::reflect;
 use slipway_proto::tensorflow::serving::ReloadConfigRequest;
 use slipway_server::{Limits, ReloadHandler, ServerConfig};
-use slipway_tensorflow::{trim_memory, Library, LoadOptions, Threads, WarmUp};
+use slipway_tensorflow::{trim_memory, Library, LoadOptions, Loaded, Threads, WarmUp};
 use slipway_tls::{Pem, Protocol, ServerTls};
 
 use crate::convert::{executor, message, publications, text_error, PyVersionStatus};
@@ -35,6 +35,7 @@ struct PyConfig {
     rest_port: Option<u16>,
     grpc_tls: Option<PyTls>,
     rest_tls: Option<PyTls>,
+    metrics_path: Option<String>,
     limits: PyLimits,
     rest_timeout_s: Option<f64>,
     rest_cors: bool,
@@ -61,6 +62,7 @@ impl TryFrom<PyConfig> for (ServerConfig, LoadOptions) {
             rest_port: config.rest_port,
             grpc_tls: config.grpc_tls.map(|tls| tls.of(Protocol::Http2)).transpose()?,
             rest_tls: config.rest_tls.map(|tls| tls.of(Protocol::Http1)).transpose()?,
+            metrics_path: config.metrics_path,
             cpus,
             run_threads: config.run_threads,
             limits,
@@ -244,8 +246,12 @@ pub(crate) fn runtime_version(py: Python<'_>, library: PathBuf) -> PyResult<Stri
 impl Server {
     fn load_saved_model(&self, id: ServableId, path: &Path) -> Result<()> {
         let library = Library::load(&self.library)?;
-        let (servable, gone) = slipway_tensorflow::load(library, id, path, &self.load_options)?;
-        self.server.registry().insert(servable, path.to_owned(), gone)
+        let registry = self.server.registry();
+        let model = id.model.clone();
+        let Loaded { servable, gone, report } =
+            slipway_tensorflow::load(library, id, path, &self.load_options)
+                .inspect_err(|error| registry.ledger().load_failed(&model, error.code))?;
+        registry.insert(servable, path.to_owned(), gone, report)
     }
 }
 

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use slipway_core::{Budget, Registry, Result, Servable, Snapshot, VersionChoice, VersionStatus};
+use slipway_core::{
+    Api, Budget, ModelMeter, Protocol, Registry, Result, Servable, Snapshot, VersionChoice,
+    VersionStatus,
+};
 use slipway_proto::tensorflow::serving::{
     GetModelStatusResponse, ModelServerConfig, ModelVersionStatus, ReloadConfigRequest, StatusProto,
 };
+use tokio::sync::Mutex;
 
 use crate::runner::Runner;
+use crate::stopwatch::Stopwatch;
 
 /// Applies a new model configuration; called on a thread that may block, with the caller's
 /// deadline where there is one.
@@ -53,6 +58,10 @@ pub(crate) struct Plane {
     pub(crate) rest_timeout: Option<Duration>,
     /// Whether pages of other origins may read what REST answers.
     pub(crate) rest_cors: bool,
+    /// Where REST has the metrics; `None` for nowhere.
+    pub(crate) metrics_path: Option<String>,
+    /// Held by whoever has the metrics written.
+    pub(crate) scraping: Arc<Mutex<()>>,
     pub(crate) allow_remote_reload: bool,
     pub(crate) on_reload: Option<ReloadHandler>,
     /// What the control plane says that it serves.
@@ -60,9 +69,38 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
+    /// What counts a request, from now on.
+    pub(crate) fn stopwatch(&self, api: Api, protocol: Protocol) -> Stopwatch {
+        Stopwatch::start(api, protocol, self.registry.ledger())
+    }
+
+    /// What counts requests that name `model`.
+    pub(crate) fn meter(&self, model: &str) -> Arc<ModelMeter> {
+        self.registry.meter(&self.snapshot(), model)
+    }
+
     /// The servable for a request, kept until the last user lets go.
-    pub(crate) fn servable(&self, model: &str, choice: &VersionChoice) -> Result<Arc<Servable>> {
-        self.snapshot().servable(model, choice).map(Arc::clone)
+    pub(crate) fn servable(
+        &self,
+        model: &str,
+        choice: &VersionChoice,
+        watch: &mut Stopwatch,
+    ) -> Result<Arc<Servable>> {
+        let snapshot = self.snapshot();
+        watch.names(self.registry.meter(&snapshot, model));
+        snapshot.servable(model, choice).map(Arc::clone)
+    }
+
+    /// What is known of the versions that a request asks for, as both transports report it.
+    pub(crate) fn status(
+        &self,
+        model: &str,
+        choice: &VersionChoice,
+        watch: &mut Stopwatch,
+    ) -> Result<GetModelStatusResponse> {
+        let snapshot = self.snapshot();
+        watch.names(self.registry.meter(&snapshot, model));
+        snapshot.statuses(model, choice).map(status_response)
     }
 
     pub(crate) fn snapshot(&self) -> impl std::ops::Deref<Target = Arc<Snapshot>> {
@@ -70,8 +108,7 @@ impl Plane {
     }
 }
 
-/// Statuses as both transports report them.
-pub(crate) fn status_response(statuses: &[VersionStatus]) -> GetModelStatusResponse {
+fn status_response(statuses: &[VersionStatus]) -> GetModelStatusResponse {
     let model_version_status = statuses
         .iter()
         .map(|status| ModelVersionStatus {

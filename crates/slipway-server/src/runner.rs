@@ -3,12 +3,14 @@
 
 use std::future::Future;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use slipway_core::{Call, Code, Error, Evaluation, Outcome, Place, Result, Tensor};
+use slipway_core::{Call, Code, Error, Evaluation, Outcome, Place, Result, RunTimes, Tensor};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::stopwatch::Stopwatch;
 
 /// Decoding or encoding more bytes than this would hold up the other requests of a network thread.
 const SMALL_WORK_BYTES: usize = 64 * 1024;
@@ -27,32 +29,50 @@ impl Runner {
         Self { pool }
     }
 
-    /// The outputs of a call, in the order it asks for.
+    /// The outputs of a call, in the order it asks for; `watch` is told how long it took.
     ///
     /// # Errors
     /// Those of the run.
-    pub(crate) async fn run(&self, call: Call) -> Result<Vec<Tensor>> {
+    pub(crate) async fn run(&self, call: Call, watch: &mut Stopwatch) -> Result<Vec<Tensor>> {
         let plan = call.plan();
-        match plan.place {
-            Place::Inline => call.run(plan),
-            Place::Offload => self.block(move || call.run(plan)).await,
-        }
+        let (queue, run) = match plan.place {
+            Place::Inline => (Duration::ZERO, call.timed(plan)),
+            Place::Offload => {
+                let queued = Instant::now();
+                let run = self.block(move || Ok(call.timed(plan))).await?;
+                (run.begin.saturating_duration_since(queued), run)
+            }
+        };
+        watch.ran(RunTimes { queue, run: run.time });
+        run.outputs
     }
 
-    /// Runs what `prepare` makes of `bytes` bytes of examples. Returns what `write` makes of the
-    /// outcomes.
+    /// Reads `bytes` bytes of examples where it holds nobody up.
     ///
     /// # Errors
-    /// Those of `prepare`, of the run, of its outputs and of `write`.
-    pub(crate) async fn evaluate<T: Send + 'static>(
+    /// Those of `read`.
+    pub(crate) async fn examine<T: Send + 'static>(
         &self,
         bytes: usize,
-        prepare: impl FnOnce() -> Result<Evaluation> + Send + 'static,
-        write: impl FnOnce(&[Outcome<'_>]) -> Result<T> + Send + 'static,
+        read: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let work = bytes.saturating_mul(WORK_OF_EXAMPLES);
-        let Evaluation { call, reading } = self.work(work, prepare).await?;
-        let outputs = self.run(call).await?;
+        self.work(bytes.saturating_mul(WORK_OF_EXAMPLES), read).await
+    }
+
+    /// What `write` makes of the outcomes; `watch` is told how long the run took, and of how many
+    /// examples it was.
+    ///
+    /// # Errors
+    /// Those of the run, of its outputs and of `write`.
+    pub(crate) async fn evaluate<T: Send + 'static>(
+        &self,
+        evaluation: Evaluation,
+        write: impl FnOnce(&[Outcome<'_>]) -> Result<T> + Send + 'static,
+        watch: &mut Stopwatch,
+    ) -> Result<T> {
+        let Evaluation { call, reading } = evaluation;
+        let outputs = self.run(call, watch).await?;
+        watch.examined(reading.examples());
         let work = outputs.iter().map(Tensor::byte_len).sum();
         self.work(work, move || write(&reading.outcomes(&outputs)?)).await
     }

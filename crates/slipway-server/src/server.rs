@@ -40,6 +40,8 @@ pub struct ServerConfig {
     /// What gRPC's port speaks; its Unix socket has none.
     pub grpc_tls: Option<ServerTls>,
     pub rest_tls: Option<ServerTls>,
+    /// Path of the metrics on REST's port; `None` for no metrics.
+    pub metrics_path: Option<String>,
     /// CPUs that the process may use.
     pub cpus: usize,
     /// Threads of the run pool; `None` for four a CPU.
@@ -94,6 +96,8 @@ impl Server {
             limits: config.limits,
             rest_timeout: config.rest_timeout,
             rest_cors: config.rest_cors,
+            metrics_path: config.metrics_path.clone(),
+            scraping: Default::default(),
             allow_remote_reload: config.allow_remote_reload,
             on_reload,
             configuration: ArcSwap::default(),

@@ -33,7 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         check_method_names: false,
         warm_up: None,
     };
-    let (servable, _gone) = load(library, id, Path::new(model), &options).map_err(text)?;
+    let loaded = load(library, id, Path::new(model), &options).map_err(text)?;
+    let servable = loaded.servable;
     let callable = servable.callable("serving_default").ok_or("no serving_default")?;
     let signature = &callable.as_ref().map_err(|error| text(error.clone()))?.signature;
 

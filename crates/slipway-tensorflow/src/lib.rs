@@ -22,5 +22,5 @@ mod warm_up;
 
 pub use complete::incomplete_reason;
 pub use library::{trim_memory, Library};
-pub use saved_model::{load, LoadOptions, Pin, Threads};
+pub use saved_model::{load, LoadOptions, Loaded, Pin, Threads};
 pub use warm_up::WarmUp;

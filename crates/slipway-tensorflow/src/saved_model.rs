@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use prost::Message;
 use slipway_core::{
-    Callable, Error, Executor, Gone, Result, RunPlanner, Servable, ServableId, Signature,
+    Callable, Error, Executor, Gone, LoadReport, Result, RunPlanner, Servable, ServableId,
+    Signature,
 };
 use slipway_proto::outline::MetaGraph;
 use slipway_proto::tensorflow::serving::SignatureDefMap;
@@ -39,6 +40,15 @@ pub struct LoadOptions {
     pub warm_up: Option<WarmUp>,
 }
 
+/// A version in memory.
+#[derive(Debug)]
+pub struct Loaded {
+    pub servable: Arc<Servable>,
+    /// Gets the backend when the servable has been dropped.
+    pub gone: Gone,
+    pub report: LoadReport,
+}
+
 /// Who executes the ops of a version, whatever measurement would say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pin {
@@ -64,7 +74,7 @@ pub struct Threads {
 pub(crate) const FILES: [&str; 3] = ["saved_model.pb", "saved_model.pbtxt", "saved_model.cpb"];
 
 /// Loads the SavedModel in the folder `path`, blocking until its state is restored, its tables are
-/// filled and it is warmed up. The receiver gets the backend when the servable has been dropped.
+/// filled and it is warmed up.
 ///
 /// # Errors
 /// The runtime's own, with the path in the text. NOT_FOUND where there is no SavedModel. Those of the
@@ -74,7 +84,8 @@ pub fn load(
     id: ServableId,
     path: &Path,
     options: &LoadOptions,
-) -> Result<(Arc<Servable>, Gone)> {
+) -> Result<Loaded> {
+    let begin = Instant::now();
     if !FILES.iter().any(|file| path.join(file).is_file()) {
         return Err(Error::not_found(format!(
             "{} does not appear to contain a SavedModel bundle (should have a file called \
@@ -82,7 +93,6 @@ pub fn load(
             path.display()
         )));
     }
-    let begin = Instant::now();
     let open = |order| Opened::new(library, path, options, order);
     let Opened { mut session, graph, signatures } = match options.executor {
         Some(Pin::SingleThreaded) => open(Order::Sorted).or_else(|error| {
@@ -126,6 +136,7 @@ pub fn load(
                     signature,
                     planner,
                     checks_method_name: options.check_method_names,
+                    meter: Arc::default(),
                 })
             });
             (name, callable)
@@ -140,13 +151,14 @@ pub fn load(
     drop(reach);
     let metadata = SignatureDefMap { signature_def: graph.signature_def };
     let (servable, gone) = Servable::new(id, callables, metadata, Box::new(session));
+    let mut replayed = None;
     if let Some(WarmUp { iterations, generated }) = options.warm_up {
-        let is_asked = replay(&servable, path, iterations, options.max_tensor_bytes)?;
-        if generated && !is_asked {
+        replayed = replay(&servable, path, iterations, options.max_tensor_bytes)?;
+        if generated && replayed.is_none() {
             run_made_up(&servable, &harmless, options.max_tensor_bytes, GENERATED_LIMIT);
         }
     }
-    Ok((servable, gone))
+    Ok(Loaded { servable, gone, report: LoadReport { time: begin.elapsed(), replayed } })
 }
 
 /// A session over a version, ready to run its signatures.

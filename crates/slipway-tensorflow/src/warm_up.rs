@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use prost::Message;
 use slipway_core::{
-    made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Result, Room, Servable,
+    made_up_inputs, Budget, Call, Callable, Code, Error, Lease, Replayed, Result, Room, Servable,
 };
 use slipway_proto::tensorflow::serving::PredictionLog;
 
@@ -31,7 +31,7 @@ pub struct WarmUp {
     pub generated: bool,
 }
 
-/// Runs the requests in the version's folder `path`. Returns whether it has any such file.
+/// Runs the requests in the version's folder `path`. `None` where it has no such file.
 ///
 /// # Errors
 /// The first one of a request, or of the file.
@@ -40,7 +40,8 @@ pub(crate) fn replay(
     path: &Path,
     iterations: usize,
     max_bytes: usize,
-) -> Result<bool> {
+) -> Result<Option<Replayed>> {
+    let begin = Instant::now();
     let path = path.join(REQUESTS);
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::new(Code::Unknown, format!("{} cannot be read: {error}", path.display()))
@@ -53,13 +54,13 @@ pub(crate) fn replay(
     let file = match opened {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(false);
+            return Ok(None);
         }
         Err(error) => return Err(unreadable(&error)),
     };
     let length = file.metadata().map_err(|error| unreadable(&error))?.len();
-    let records = Records::new(BufReader::new(file), length, max_bytes);
-    for (index, record) in records.enumerate() {
+    let mut count = 0;
+    for (index, record) in Records::new(BufReader::new(file), length, max_bytes).enumerate() {
         let record = record.map_err(|error| unusable(&path, error))?;
         let log = PredictionLog::decode(Bytes::from(record)).map_err(|error| {
             Error::invalid_argument(format!(
@@ -81,8 +82,9 @@ pub(crate) fn replay(
                 path.display()
             )));
         }
+        count = index + 1;
     }
-    Ok(true)
+    Ok(Some(Replayed { records: count, time: begin.elapsed() }))
 }
 
 fn run_log(servable: &Arc<Servable>, log: &PredictionLog, max_tensor_bytes: usize) -> Result<()> {
@@ -177,11 +179,9 @@ mod tests {
             outputs: vec![spec],
             defaults: Default::default(),
         };
-        Arc::new(Callable {
-            signature,
-            planner: RunPlanner::new(true, None),
-            checks_method_name: false,
-        })
+        let planner = RunPlanner::new(true, None);
+        let meter = Arc::default();
+        Arc::new(Callable { signature, planner, checks_method_name: false, meter })
     }
 
     fn runs_made_up(callables: &[Arc<Callable>], limit: Duration) -> usize {

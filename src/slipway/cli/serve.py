@@ -43,7 +43,7 @@ def serve(options: ServeOptions) -> None:
     configure_logging()
     config = load_serve_config(options, os.environ)
     _warn_of_open_ports(config.plane)
-    _warn_of_what_has_no_effect(options)
+    _warn_of_what_has_no_effect(options, config.plane)
     run(config)
 
 
@@ -62,11 +62,16 @@ def _warn_of_open_ports(plane: PlaneConfig) -> None:
         )
 
 
-def _warn_of_what_has_no_effect(options: ServeOptions) -> None:
+def _warn_of_what_has_no_effect(options: ServeOptions, plane: PlaneConfig) -> None:
     if flags := explanation(options.foreign_flags):
         logger.warning("%s", flags)
     if unused := parse_channel_arguments(options.grpc_channel_arguments).unused:
         logger.warning("Without effect in --grpc_channel_arguments: %s", ", ".join(unused))
+    if options.monitoring_config_file and not plane.rest_port:
+        logger.warning(
+            "Without effect: --monitoring_config_file, since metrics are on REST's port. Give "
+            "--rest_api_port"
+        )
 
 
 def _print_versions(context: click.Context) -> NoReturn:

@@ -21,7 +21,6 @@ IGNORED: Final[Mapping[str, str]] = {
     "enable_serialization_as_tensor_content": "outputs travel as typed lists",
     "flush_filesystem_caches": "the system decides which files it keeps in memory",
     "mixed_precision": "a graph runs in the precision it was saved with",
-    "monitoring_config_file": "metrics are to come",
     "num_tflite_interpreters_per_pool": _TFLITE,
     "num_tflite_pools": _TFLITE,
     "platform_config_file": "tensorflow, the one platform, is set up by flags",

@@ -15,6 +15,7 @@ from slipway.config.models import (
     local_path,
     models_of_file,
 )
+from slipway.config.monitoring_file import read_monitoring_file
 from slipway.config.options import ServeOptions
 from slipway.config.schema import ModelConfig, ServeConfig
 from slipway.config.ssl_file import read_ssl_file
@@ -69,6 +70,7 @@ def load_serve_config(options: ServeOptions, environ: Mapping[str, str]) -> Serv
         rest_port=rest_port or None,
         grpc_tls=_tls("ssl_config_file", options.ssl_config_file),
         rest_tls=_tls("rest_api_ssl_config_file", options.rest_api_ssl_config_file),
+        metrics_path=_metrics_path(options) if rest_port else None,
         allow_remote_reload=options.allow_remote_reload,
         limits=_limits(options),
         rest_timeout_s=max(options.rest_api_timeout_in_ms, 0) / 1000 or None,
@@ -113,6 +115,14 @@ def _single(name: str, base_path: str, model_root: Path | None) -> ModelConfig:
         hint = f". Try {Path(base_path).absolute()}" if is_relative else ""
         raise ConfigError(f"{error}{hint}") from error
     return model
+
+
+def _metrics_path(options: ServeOptions) -> str | None:
+    file = options.monitoring_config_file
+    try:
+        return read_monitoring_file(Path(file)) if file else None
+    except ConfigError as error:
+        raise ConfigError(f"--monitoring_config_file: {error}") from error
 
 
 def _tls(flag: str, file: str | None) -> Tls | None:

@@ -132,6 +132,11 @@ class ServeOptions(BaseModel):
         description="Threads that run models for gRPC; see --rest_api_num_threads. A request waits "
         "for a thread, it is not refused.",
     )
+    monitoring_config_file: str | None = Field(
+        None,
+        description="File with a MonitoringConfig in protobuf's text format: whether REST's port "
+        "has metrics for Prometheus, and at which path. Default: no metrics.",
+    )
     grpc_channel_arguments: str = Field(
         "",
         description="Arguments of gRPC's own library, name=value,name=value. Those that limit "

@@ -104,6 +104,8 @@ class PlaneConfig:
     grpc_tls: Tls | None = None
     """Of gRPC's port; its Unix socket has none."""
     rest_tls: Tls | None = None
+    metrics_path: str | None = None
+    """Where REST has the metrics; None for nowhere."""
     limits: Limits = field(default_factory=Limits)
     rest_timeout_s: float | None = 30.0
     """How long a REST request may wait and run; None for ever."""

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
-use super::wire::status;
+use super::wire::refusal;
 use crate::plane::Limits;
 
 /// One byte that says whether a message is compressed, and four for its length.
@@ -73,7 +73,7 @@ impl Metered {
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(patience.as_mut().poll(context));
         let message = format!("no part of the request came for {} s", timeout.as_secs_f64());
-        Poll::Ready(status(Error::new(Code::Cancelled, message)))
+        Poll::Ready(refusal(Error::new(Code::Cancelled, message)))
     }
 }
 
@@ -128,7 +128,7 @@ impl Body for Metered {
                 let bytes = frame.data_ref().map_or(&[][..], |data| data);
                 let lengths = self.messages.begun_in(bytes);
                 let paid = lengths.into_iter().try_for_each(|length| self.pay(length));
-                Some(paid.map(|()| frame).map_err(status))
+                Some(paid.map(|()| frame).map_err(refusal))
             }
         })
     }

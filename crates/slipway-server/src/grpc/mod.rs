@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use slipway_core::{Api, Code, Protocol};
 use slipway_proto::slipway::configuration_server::ConfigurationServer;
 use slipway_proto::tensorflow::serving::model_service_server::ModelServiceServer;
 use slipway_proto::tensorflow::serving::prediction_service_server::PredictionServiceServer;
@@ -32,10 +33,13 @@ pub(crate) use self::health::Health;
 use self::metered::Metered;
 use self::model::Model;
 use self::prediction::Prediction;
+use self::wire::is_handled;
 use crate::activity::{keep_busy, Activity, BusyBody};
 use crate::peer::Peer;
 use crate::plane::Plane;
 
+/// The services whose calls are counted.
+const MODELS: &str = "/tensorflow.serving.";
 /// The services whose calls take a stream of messages.
 const REFLECTION: &str = "/grpc.reflection.";
 
@@ -126,7 +130,9 @@ impl hyper::service::Service<Request<Incoming>> for GrpcConnection {
             let status = Status::unimplemented(absent(path));
             return Box::pin(ready(Ok(keep_busy(status.into_http(), busy))));
         };
-        let Plane { budget, limits, .. } = &*self.service.plane;
+        let plane = Arc::clone(&self.service.plane);
+        let Plane { budget, limits, .. } = &*plane;
+        let is_of_models = path.starts_with(MODELS);
         let lease = Arc::new(budget.lease());
         let closing = path.starts_with(REFLECTION).then(|| self.closing.clone());
         let mut request =
@@ -136,6 +142,12 @@ impl hyper::service::Service<Request<Incoming>> for GrpcConnection {
         let answer = handler(request);
         Box::pin(async move {
             let response = answer.await?;
+            let status = response.extensions().get::<Status>();
+            if let Some(status) = status.filter(|status| is_of_models && !is_handled(status)) {
+                let code = Code::from_number(status.code() as i32);
+                let nameless = plane.registry.ledger().nameless();
+                nameless.requests.failed(Api::Other, Protocol::Grpc, code);
+            }
             // What the request took is free once it is answered.
             drop(lease);
             Ok(keep_busy(response, busy))

@@ -3,20 +3,23 @@
 
 use std::sync::Arc;
 
-use slipway_core::{Code, Error, Result};
+use slipway_core::{Api, Code, Error, Protocol, Result};
+use slipway_proto::tensorflow::serving::metric::ValueIncrease;
 use slipway_proto::tensorflow::serving::model_server_config::Config;
 use slipway_proto::tensorflow::serving::model_service_server::ModelService;
 use slipway_proto::tensorflow::serving::{
-    GetModelStatusRequest, GetModelStatusResponse, ReloadConfigRequest, ReloadConfigResponse,
-    StatusProto,
+    GetModelStatusRequest, GetModelStatusResponse, Metric, ReloadConfigRequest,
+    ReloadConfigResponse, StatusProto,
 };
 use tokio::sync::Semaphore;
 use tonic::{async_trait, Request, Response, Status};
 
 use super::wire::{deadline, model_spec, status, version_choice};
+use crate::metrics::first_counts;
 use crate::peer::may_control;
 use crate::plane::Plane;
 use crate::runner::{aside, by};
+use crate::stopwatch::Stopwatch;
 
 /// Reloads under way, each of which has a thread that waits; more of them wait for their turn.
 const MAX_RELOADS: usize = 16;
@@ -32,11 +35,13 @@ impl Model {
         Self { plane, turns: Arc::new(Semaphore::new(MAX_RELOADS)) }
     }
 
-    fn answer_status(&self, request: &GetModelStatusRequest) -> Result<GetModelStatusResponse> {
+    fn answer_status(
+        &self,
+        request: &GetModelStatusRequest,
+        watch: &mut Stopwatch,
+    ) -> Result<GetModelStatusResponse> {
         let spec = model_spec(request.model_spec.as_ref())?;
-        let snapshot = self.plane.snapshot();
-        let statuses = snapshot.statuses(&spec.name, &version_choice(spec))?;
-        Ok(crate::plane::status_response(statuses))
+        self.plane.status(&spec.name, &version_choice(spec), watch)
     }
 
     async fn answer_reload(
@@ -59,15 +64,29 @@ impl Model {
         })?;
         let turns = Arc::clone(&self.turns).acquire_owned();
         let turn = by(deadline, async { Ok(turns.await) }).await?;
+        let plane = Arc::clone(&self.plane);
         let reload = move || {
+            let names = request.metric_names.clone();
+            let before = first_counts(&plane, &names);
             let outcome = on_reload(request, deadline);
             drop(turn);
-            outcome
+            outcome?;
+            let after = first_counts(&plane, &names);
+            Ok(increases(names, before.into_iter().zip(after)))
         };
-        aside(reload).await?;
+        let metric = aside(reload).await?;
         let status = StatusProto { error_code: Code::Ok as i32, error_message: String::new() };
-        Ok(ReloadConfigResponse { status: Some(status), metric: Vec::new() })
+        Ok(ReloadConfigResponse { status: Some(status), metric })
     }
+}
+
+/// By how much each counter has grown.
+fn increases(names: Vec<String>, counts: impl Iterator<Item = (u64, u64)>) -> Vec<Metric> {
+    let metric = |(name, (before, after)): (String, (u64, u64))| {
+        let increase = after.wrapping_sub(before) as i64;
+        Metric { name, value_increase: Some(ValueIncrease::Int64ValueIncrease(increase)) }
+    };
+    names.into_iter().zip(counts).map(metric).collect()
 }
 
 #[async_trait]
@@ -76,7 +95,10 @@ impl ModelService for Model {
         &self,
         request: Request<GetModelStatusRequest>,
     ) -> Result<Response<GetModelStatusResponse>, Status> {
-        self.answer_status(request.get_ref()).map(Response::new).map_err(status)
+        let mut watch = self.plane.stopwatch(Api::Status, Protocol::Grpc);
+        let answer = self.answer_status(request.get_ref(), &mut watch);
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn handle_reload_config_request(

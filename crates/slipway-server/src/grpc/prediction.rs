@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prost_types::Any;
 use slipway_core::{
-    bind_inputs, check_predict, no_signature, select_outputs, tensor_to_wire, wire_work, Call,
-    Error, Result, Room, Servable, Tensor,
+    bind_inputs, check_predict, no_signature, select_outputs, tensor_to_wire, wire_work, Api, Call,
+    Error, Protocol, Result, Room, Servable, Tensor,
 };
 use slipway_proto::tensorflow::serving::prediction_service_server::PredictionService;
 use slipway_proto::tensorflow::serving::{
@@ -20,6 +20,7 @@ use super::inference;
 use super::wire::{deadline, echo, lease, model_spec, status, version_choice};
 use crate::plane::Plane;
 use crate::runner::by;
+use crate::stopwatch::Stopwatch;
 
 /// The one kind of metadata there is.
 const SIGNATURE_DEF: &str = "signature_def";
@@ -34,16 +35,21 @@ impl Prediction {
         Self { plane }
     }
 
-    fn servable(&self, spec: &ModelSpec) -> Result<Arc<Servable>> {
-        self.plane.servable(&spec.name, &version_choice(spec))
+    fn servable(&self, spec: &ModelSpec, watch: &mut Stopwatch) -> Result<Arc<Servable>> {
+        self.plane.servable(&spec.name, &version_choice(spec), watch)
     }
 
-    async fn answer_predict(&self, request: Request<PredictRequest>) -> Result<PredictResponse> {
+    async fn answer_predict(
+        &self,
+        request: Request<PredictRequest>,
+        watch: &mut Stopwatch,
+    ) -> Result<PredictResponse> {
         let lease = lease(&request, &self.plane);
         let request = request.into_inner();
         let spec = model_spec(request.model_spec.as_ref())?;
-        let servable = self.servable(spec)?;
+        let servable = self.servable(spec, watch)?;
         let callable = servable.requested(&spec.signature_name, no_signature)?;
+        watch.calls(&callable);
         check_predict(&callable)?;
         let model_spec = echo(&servable, &callable.signature.name);
 
@@ -62,7 +68,7 @@ impl Prediction {
         let aliases: Vec<String> =
             outputs.iter().map(|&index| callable.signature.outputs[index].alias.clone()).collect();
         let call = Call { servable, callable, inputs, outputs };
-        let tensors = self.plane.runner.run(call).await?;
+        let tensors = self.plane.runner.run(call, watch).await?;
         let bytes = tensors.iter().map(Tensor::byte_len).sum();
         let pack = move || Ok(tensors.into_iter().map(tensor_to_wire).collect::<Vec<_>>());
         let tensors = self.plane.runner.work(bytes, pack).await?;
@@ -73,6 +79,7 @@ impl Prediction {
     fn answer_metadata(
         &self,
         request: &GetModelMetadataRequest,
+        watch: &mut Stopwatch,
     ) -> Result<GetModelMetadataResponse> {
         let spec = model_spec(request.model_spec.as_ref())?;
         if request.metadata_field.is_empty() {
@@ -85,7 +92,7 @@ impl Prediction {
                 "Metadata field {field} is not supported"
             )));
         }
-        let servable = self.servable(spec)?;
+        let servable = self.servable(spec, watch)?;
         let signatures = Any::from_msg(servable.metadata())
             .map_err(|error| Error::internal(format!("metadata cannot be written: {error}")))?;
         Ok(GetModelMetadataResponse {
@@ -102,14 +109,21 @@ impl PredictionService for Prediction {
         request: Request<PredictRequest>,
     ) -> Result<Response<PredictResponse>, Status> {
         let deadline = deadline(request.metadata());
-        by(deadline, self.answer_predict(request)).await.map(Response::new).map_err(status)
+        let mut watch = self.plane.stopwatch(Api::Predict, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer = by(deadline, self.answer_predict(request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn get_model_metadata(
         &self,
         request: Request<GetModelMetadataRequest>,
     ) -> Result<Response<GetModelMetadataResponse>, Status> {
-        self.answer_metadata(request.get_ref()).map(Response::new).map_err(status)
+        let mut watch = self.plane.stopwatch(Api::Metadata, Protocol::Grpc);
+        let answer = self.answer_metadata(request.get_ref(), &mut watch);
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn classify(
@@ -117,8 +131,11 @@ impl PredictionService for Prediction {
         request: Request<ClassificationRequest>,
     ) -> Result<Response<ClassificationResponse>, Status> {
         let deadline = deadline(request.metadata());
-        let answer = by(deadline, inference::classify(&self.plane, request));
-        answer.await.map(Response::new).map_err(status)
+        let mut watch = self.plane.stopwatch(Api::Classify, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer = by(deadline, inference::classify(&self.plane, request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn regress(
@@ -126,8 +143,11 @@ impl PredictionService for Prediction {
         request: Request<RegressionRequest>,
     ) -> Result<Response<RegressionResponse>, Status> {
         let deadline = deadline(request.metadata());
-        let answer = by(deadline, inference::regress(&self.plane, request));
-        answer.await.map(Response::new).map_err(status)
+        let mut watch = self.plane.stopwatch(Api::Regress, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer = by(deadline, inference::regress(&self.plane, request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 
     async fn multi_inference(
@@ -135,7 +155,11 @@ impl PredictionService for Prediction {
         request: Request<MultiInferenceRequest>,
     ) -> Result<Response<MultiInferenceResponse>, Status> {
         let deadline = deadline(request.metadata());
-        let answer = by(deadline, inference::multi_inference(&self.plane, request));
-        answer.await.map(Response::new).map_err(status)
+        let mut watch = self.plane.stopwatch(Api::MultiInference, Protocol::Grpc);
+        watch.ends_by(deadline);
+        let answer =
+            by(deadline, inference::multi_inference(&self.plane, request, &mut watch)).await;
+        watch.stop(&answer);
+        answer.map(Response::new).map_err(status)
     }
 }

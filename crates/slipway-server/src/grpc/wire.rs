@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all gRPC calls have in common: the model a request names, its deadline, errors as statuses.
 
+use std::error::Error as _;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +17,32 @@ use crate::plane::Plane;
 /// Longer texts are cut, as TensorFlow Serving cuts them: they travel in a header.
 const MAX_MESSAGE_BYTES: usize = 1024;
 
-/// The status of an error.
+/// The source of a status that a handler gave.
+#[derive(Debug)]
+struct Handled;
+
+impl fmt::Display for Handled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a handler gave it")
+    }
+}
+
+impl std::error::Error for Handled {}
+
+/// The status of an error that a handler answers with.
 pub(super) fn status(error: Error) -> Status {
+    let mut status = refusal(error);
+    status.set_source(Arc::new(Handled));
+    status
+}
+
+/// Whether the request got as far as a handler, which has it counted.
+pub(super) fn is_handled(status: &Status) -> bool {
+    status.source().is_some_and(|source| source.is::<Handled>())
+}
+
+/// The status of an error before there is a handler.
+pub(super) fn refusal(error: Error) -> Status {
     let mut message = error.message;
     if message.len() > MAX_MESSAGE_BYTES {
         let end = (0..=MAX_MESSAGE_BYTES).rev().find(|&end| message.is_char_boundary(end));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use slipway_core::{Error, Lease};
+use slipway_core::{Code, Error, Lease};
 
 use crate::plane::Limits;
 
@@ -25,6 +25,17 @@ pub(super) enum Unread {
     Broken(Error),
     /// No part of it came for too long.
     Stalled(String),
+}
+
+impl Unread {
+    /// What the request is counted as.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Unread::TooLarge { .. } => Code::ResourceExhausted,
+            Unread::NoRoom(error) | Unread::Broken(error) => error.code,
+            Unread::Stalled(_) => Code::Cancelled,
+        }
+    }
 }
 
 /// The whole body, paid for with `lease` before it is read.

@@ -6,7 +6,7 @@ use std::io::Write;
 use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
 use http::header::{HeaderMap, CONTENT_ENCODING};
-use slipway_core::{Error, Lease};
+use slipway_core::{Code, Error, Lease};
 
 use crate::plane::Limits;
 
@@ -22,6 +22,16 @@ pub(super) enum Fault {
     TooLarge(String),
     /// It is not what its header says, or there is no memory for it now.
     Refused(Error),
+}
+
+impl Fault {
+    /// What the request is counted as.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Fault::TooLarge(_) => Code::ResourceExhausted,
+            Fault::Refused(error) => error.code,
+        }
+    }
 }
 
 /// Whether a body is said to be gzip; TensorFlow Serving looks for the word in any other.

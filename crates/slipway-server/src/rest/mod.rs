@@ -5,6 +5,7 @@ mod body;
 mod inference;
 mod inflate;
 mod json;
+mod monitoring;
 mod reply;
 mod report;
 mod route;
@@ -14,10 +15,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use slipway_core::{Api, Code, Lease, Protocol};
 
+use self::inflate::Fault;
 use self::reply::Body;
 use self::route::{is_api, Route, Target};
 use crate::activity::{keep_busy, Activity, BusyBody};
@@ -73,44 +77,64 @@ async fn respond(plane: Arc<Plane>, request: Request<Incoming>) -> Response<Body
     if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return reply::page(StatusCode::EXPECTATION_FAILED);
     }
-    let mut lease = plane.budget.lease();
+    let lease = plane.budget.lease();
     // Whatever is asked for: with a body unread, hyper closes the connection without a word.
-    let body = match body::read(body, &plane.limits, &lease).await {
-        Ok(body) => body,
-        Err(unread) => return reply::unread(&unread),
-    };
-    let body = if inflate::is_gzip(&head.headers) && !body.is_empty() {
-        let limits = plane.limits;
-        let inflated = plane.runner.block(move || {
-            let inflated = inflate::inflate(&body, &limits, &lease);
-            Ok((inflated, lease))
-        });
-        let inflated = match inflated.await {
-            Ok((inflated, kept)) => {
-                lease = kept;
-                inflated
-            }
-            Err(error) => return reply::error(&error),
-        };
-        match inflated {
-            Ok(body) => body,
-            Err(fault) => return reply::not_inflated(&fault),
-        }
-    } else {
-        body
-    };
+    let body = body::read(body, &plane.limits, &lease).await;
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
-    let result = match Target::of(&head.method, path) {
-        Target::Elsewhere => return reply::page(StatusCode::NOT_FOUND),
-        Target::Illegal => return reply::page(StatusCode::BAD_REQUEST),
-        Target::Unsupported => return reply::page(StatusCode::NOT_IMPLEMENTED),
-        Target::Preflight => return reply::preflight(&head.headers),
-        Target::Api(Err(error)) => Err(error),
-        Target::Api(Ok(Route::Status(model))) => report::status(&plane, &model),
-        Target::Api(Ok(Route::Metadata(model))) => report::metadata(&plane, &model),
-        Target::Api(Ok(Route::Inference(verb, model))) => {
-            inference::answer(plane, verb, model, body, lease).await
+    let target = Target::of(&head.method, path, plane.metrics_path.as_deref());
+    let route = match (target, &body) {
+        (Target::Api(route), _) => route,
+        (_, Err(unread)) => return reply::unread(unread),
+        (Target::Preflight, _) => return reply::preflight(&head.headers),
+        (Target::Metrics, _) => return monitoring::answer(plane, path).await,
+        (Target::Elsewhere, _) => return reply::page(StatusCode::NOT_FOUND),
+        (Target::Illegal, _) => return reply::page(StatusCode::BAD_REQUEST),
+        (Target::Unsupported, _) => return reply::page(StatusCode::NOT_IMPLEMENTED),
+    };
+    let api = route.as_ref().map_or(Api::Other, Route::api);
+    let mut watch = plane.stopwatch(api, Protocol::Rest);
+    let received = match body {
+        Ok(body) if body.is_empty() || !inflate::is_gzip(&head.headers) => Ok((body, lease)),
+        gzip_or_unread => {
+            if let Ok(route) = &route {
+                watch.names(plane.meter(&route.model().name));
+            }
+            match gzip_or_unread {
+                Ok(body) => inflated(&plane, body, lease).await,
+                Err(unread) => Err((unread.code(), reply::unread(&unread))),
+            }
         }
     };
+    let (body, lease) = match received {
+        Ok(received) => received,
+        Err((code, answer)) => {
+            watch.stop_with(code);
+            return answer;
+        }
+    };
+    let result = match route {
+        Err(error) => Err(error),
+        Ok(Route::Status(model)) => report::status(&plane, &model, &mut watch),
+        Ok(Route::Metadata(model)) => report::metadata(&plane, &model, &mut watch),
+        Ok(Route::Inference(verb, model)) => {
+            inference::answer(&plane, verb, model, body, lease, &mut watch).await
+        }
+    };
+    watch.stop(&result);
     result.map_or_else(|error| reply::error(&error), reply::json)
+}
+
+/// What comes of a body in gzip, with what pays for it; else what the request is counted as, and its
+/// answer.
+async fn inflated(
+    plane: &Plane,
+    body: Bytes,
+    lease: Lease,
+) -> Result<(Bytes, Lease), (Code, Response<Body>)> {
+    let limits = plane.limits;
+    let inflate = move || Ok((inflate::inflate(&body, &limits, &lease), lease));
+    let refuse = |fault: Fault| (fault.code(), reply::not_inflated(&fault));
+    let inflated = plane.runner.block(inflate).await;
+    let (inflated, lease) = inflated.map_err(|error| refuse(Fault::Refused(error)))?;
+    Ok((inflated.map_err(refuse)?, lease))
 }

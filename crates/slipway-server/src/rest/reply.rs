@@ -13,6 +13,7 @@ use slipway_core::{Code, Error};
 use super::body::Unread;
 use super::inflate::Fault;
 use super::json;
+use crate::metrics;
 
 pub(super) type Body = Full<Bytes>;
 
@@ -59,6 +60,11 @@ pub(super) fn unread(unread: &Unread) -> Response<Body> {
     };
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// What no program takes for JSON.
+pub(super) fn text(status: StatusCode, body: String) -> Response<Body> {
+    with_type(status, body.into_bytes(), metrics::CONTENT_TYPE)
 }
 
 /// The answer to a body of which nothing came when it was inflated.

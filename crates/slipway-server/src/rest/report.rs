@@ -7,19 +7,19 @@ use slipway_proto::tensorflow::serving::model_spec::VersionChoice as WireChoice;
 use slipway_proto::tensorflow::serving::ModelSpec;
 
 use super::route::ModelRef;
-use crate::plane::{status_response, Plane};
+use crate::plane::Plane;
+use crate::stopwatch::Stopwatch;
 
 /// Indentation of protobuf's JSON printer.
 const INDENT: &[u8] = b" ";
 
-pub(super) fn status(plane: &Plane, model: &ModelRef) -> Result<Vec<u8>> {
-    let snapshot = plane.snapshot();
-    let statuses = snapshot.statuses(&model.name, &model.choice)?;
-    to_json(&status_response(statuses), INDENT).map_err(unwritable)
+pub(super) fn status(plane: &Plane, model: &ModelRef, watch: &mut Stopwatch) -> Result<Vec<u8>> {
+    let response = plane.status(&model.name, &model.choice, watch)?;
+    to_json(&response, INDENT).map_err(unwritable)
 }
 
-pub(super) fn metadata(plane: &Plane, model: &ModelRef) -> Result<Vec<u8>> {
-    let servable = plane.servable(&model.name, &model.choice)?;
+pub(super) fn metadata(plane: &Plane, model: &ModelRef, watch: &mut Stopwatch) -> Result<Vec<u8>> {
+    let servable = plane.servable(&model.name, &model.choice, watch)?;
     let spec = ModelSpec {
         name: servable.id().model.clone(),
         signature_name: String::new(),

@@ -3,13 +3,15 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use slipway_core::{Error, Result, VersionChoice};
+use slipway_core::{Api, Error, Result, VersionChoice};
 
 /// What a URL asks for, beginning with whether it is ours at all.
 #[derive(Debug, PartialEq)]
 pub(super) enum Target {
     /// A path under `/v1/`: a route, or the error for one that fits none.
     Api(Result<Route>),
+    /// The path of the metrics, whatever the query.
+    Metrics,
     /// `OPTIONS` of a path under `/v1/`.
     Preflight,
     Elsewhere,
@@ -40,8 +42,9 @@ pub(super) struct ModelRef {
 }
 
 impl Target {
-    /// `path` is the path with its query, as it was sent: a query is not taken apart.
-    pub(super) fn of(method: &Method, path: &str) -> Target {
+    /// `path` is the path with its query, as it was sent: a query is not taken apart. `metrics` is
+    /// where the metrics are, if they are anywhere.
+    pub(super) fn of(method: &Method, path: &str, metrics: Option<&str>) -> Target {
         if !is_legal(path) {
             return Target::Illegal;
         }
@@ -57,6 +60,9 @@ impl Target {
         if !known.contains(method) {
             return Target::Unsupported;
         }
+        if metrics.is_some() && path.split('?').next() == metrics {
+            return Target::Metrics;
+        }
         if !is_api(path) {
             return Target::Elsewhere;
         }
@@ -71,6 +77,25 @@ impl Target {
         Target::Api(route.unwrap_or_else(|| {
             Err(Error::invalid_argument(format!("Malformed request: {method} {path}")))
         }))
+    }
+}
+
+impl Route {
+    pub(super) fn model(&self) -> &ModelRef {
+        match self {
+            Route::Inference(_, model) | Route::Status(model) | Route::Metadata(model) => model,
+        }
+    }
+
+    /// What it is counted as.
+    pub(super) fn api(&self) -> Api {
+        match self {
+            Route::Inference(Verb::Classify, _) => Api::Classify,
+            Route::Inference(Verb::Regress, _) => Api::Regress,
+            Route::Inference(Verb::Predict, _) => Api::Predict,
+            Route::Status(_) => Api::Status,
+            Route::Metadata(_) => Api::Metadata,
+        }
     }
 }
 
@@ -174,7 +199,7 @@ mod tests {
     use super::*;
 
     fn target(method: Method, path: &str) -> Target {
-        Target::of(&method, path)
+        Target::of(&method, path, Some("/v1/metrics"))
     }
 
     fn model(name: &str, choice: VersionChoice) -> ModelRef {
@@ -263,6 +288,18 @@ mod tests {
         assert_eq!(target(Method::TRACE, "/v1/models/m"), Target::Unsupported);
         assert_eq!(target(Method::OPTIONS, "/"), Target::Elsewhere);
         assert_eq!(target(Method::OPTIONS, "/v1/whatever"), Target::Preflight);
+    }
+
+    #[test]
+    fn metrics_are_at_one_path_and_come_before_the_api() {
+        for path in ["/v1/metrics", "/v1/metrics?", "/v1/metrics?a=b?c"] {
+            assert_eq!(target(Method::PUT, path), Target::Metrics, "{path}");
+        }
+        for path in ["/v1/metrics/", "/V1/metrics", "/v1/metric", "/metrics"] {
+            assert_ne!(target(Method::GET, path), Target::Metrics, "{path}");
+        }
+        assert_eq!(target(Method::TRACE, "/v1/metrics"), Target::Unsupported);
+        assert_eq!(Target::of(&Method::GET, "/metrics", None), Target::Elsewhere);
     }
 
     #[test]

@@ -260,11 +260,9 @@ mod tests {
             outputs: Vec::new(),
             defaults: BTreeMap::new(),
         };
-        Arc::new(Callable {
-            signature,
-            planner: RunPlanner::new(true, None),
-            checks_method_name: false,
-        })
+        let planner = RunPlanner::new(true, None);
+        let meter = Arc::default();
+        Arc::new(Callable { signature, planner, checks_method_name: false, meter })
     }
 
     fn predict(inputs: &[(&str, DType)], body: &str) -> Result<PredictBody, Error> {
