@@ -222,7 +222,6 @@ def recipe_gunicorn(server: str, port: int, log: Path) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
-        # Imported before it is forked, so that it answers as soon as its port is open.
         command: list[str | Path] = [
             BINARIES / "gunicorn", "-w", "4", f"--bind=127.0.0.1:{port}",
             f"--chdir={Path(__file__).parent}", "recipe_app:app",
